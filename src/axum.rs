@@ -1,0 +1,27 @@
+//! Axum: [`Session`] as an argument of a handler, and [`Error`] as what a handler may fail with.
+
+use axum_core::extract::FromRequestParts;
+use axum_core::response::{IntoResponse, Response};
+use http::request::Parts;
+
+use crate::tower::{ErrorResponse, PlainText};
+use crate::{Error, Session};
+
+/// Opens the session of the request; every extractor of one request gets the same session.
+///
+/// Where no [`SessionLayer`](crate::SessionLayer) is installed, the answer is a 500 that says so.
+impl<S: Send + Sync> FromRequestParts<S> for Session {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        Self::of_parts(&parts.extensions, &parts.headers).await
+    }
+}
+
+/// The error's text with its [status](Error::status).
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        tracing::error!(kind = self.kind(), error = %self, "session error answered");
+        PlainText.respond(&self)
+    }
+}

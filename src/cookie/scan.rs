@@ -1,0 +1,83 @@
+//! Finding a cookie in the request: one pass, no allocation, nothing decoded.
+//!
+//! Names are compared byte for byte. Only space and tab are trimmed; a quoted string, `$Version`, percent signs and
+//! bytes that are not text have no meaning here (S11). A pair without `=` has no name and so is nobody's (S12).
+
+use http::HeaderMap;
+use http::header::COOKIE;
+use memchr::{memchr, memchr_iter};
+
+/// The `Cookie` fields of a request. HTTP/2 may send several (S12).
+#[derive(Debug, Clone, Copy)]
+pub struct CookieHeader<'a> {
+    headers: &'a HeaderMap,
+}
+
+/// What the request holds under one cookie name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Candidates<'a> {
+    /// No such cookie.
+    None,
+    /// One value, however often it was sent.
+    One(&'a [u8]),
+    /// Two different values, in the order in which they were sent.
+    Two(&'a [u8], &'a [u8]),
+    /// More than two different values: somebody is tossing cookies, none of them is to be looked at (S13).
+    TooMany,
+}
+
+impl<'a> CookieHeader<'a> {
+    /// Looks at these headers.
+    #[must_use]
+    pub const fn new(headers: &'a HeaderMap) -> Self {
+        Self { headers }
+    }
+
+    /// The values of the cookie called `name`, equal ones counted once.
+    ///
+    /// ```
+    /// use cloakroom::cookie::{Candidates, CookieHeader};
+    /// use http::{HeaderMap, HeaderValue, header::COOKIE};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert(COOKIE, HeaderValue::from_static("a=1; session=xyz; b=2"));
+    /// assert_eq!(CookieHeader::new(&headers).named("session"), Candidates::One(b"xyz"));
+    /// assert_eq!(CookieHeader::new(&headers).named("Session"), Candidates::None);
+    /// ```
+    #[must_use]
+    pub fn named(&self, name: &str) -> Candidates<'a> {
+        let mut found = Candidates::None;
+        for value in self.headers.get_all(COOKIE) {
+            for value in values(value.as_bytes(), name.as_bytes()) {
+                found = match found {
+                    Candidates::None => Candidates::One(value),
+                    Candidates::One(one) if one != value => Candidates::Two(one, value),
+                    Candidates::Two(one, two) if one != value && two != value => {
+                        return Candidates::TooMany;
+                    }
+                    other => other,
+                };
+            }
+        }
+        found
+    }
+}
+
+/// The value of each pair in `header` whose name is `name`.
+fn values<'a>(header: &'a [u8], name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+    let ends = memchr_iter(b';', header).chain(std::iter::once(header.len()));
+    let mut start = 0;
+    ends.filter_map(move |end| {
+        let pair = trim(&header[start..end]);
+        start = end + 1;
+        let equals = memchr(b'=', pair)?;
+        (&pair[..equals] == name).then(|| &pair[equals + 1..])
+    })
+}
+
+fn trim(mut pair: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = pair {
+        pair = rest;
+    }
+    pair
+}

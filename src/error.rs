@@ -1,0 +1,225 @@
+//! What can go wrong: [`ConfigError`] while a factory is built, [`Error`] while it serves.
+//!
+//! Messages name the key, the limit and the cure. They never contain a session's values, a cookie or a secret,
+//! so that they can be logged (S87).
+
+use std::fmt;
+
+use http::StatusCode;
+
+/// What `Box<dyn Error>` is called here.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request that could not be served as asked.
+///
+/// ```
+/// use cloakroom::{Error, Session};
+///
+/// let session = Session::detached();
+/// session.insert("n", "many").unwrap();
+/// let error = session.get::<u32>("n").unwrap_err();
+/// assert_eq!(error.kind(), "wrong_type");
+/// assert_eq!(error.to_string(), r#"session value "n" is a JSON string, which cannot be read as u32"#);
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The value handed in cannot be written as JSON; nothing was changed.
+    #[error("session value {key:?} of type {type_name} cannot be stored as JSON: {reason}")]
+    Serialize {
+        /// The key it was meant for.
+        key: String,
+        /// The Rust type of the value.
+        type_name: &'static str,
+        /// What serde said, without the value.
+        reason: String,
+    },
+    /// The stored value is not of the asked type; it is still there.
+    #[error("session value {key:?} is a JSON {found}, which cannot be read as {expected}")]
+    WrongType {
+        /// The key that was asked for; empty for a [`Value`](crate::Value) that has left its session.
+        key: String,
+        /// What is stored: `string`, `number`, `object`, …
+        found: &'static str,
+        /// The Rust type that was asked for.
+        expected: &'static str,
+    },
+    /// The value is nested more deeply than [`MAX_DEPTH`](crate::session::MAX_DEPTH); nothing was changed.
+    #[error("session value {key:?} is nested {depth} deep; at most {limit} is allowed", limit = crate::session::MAX_DEPTH)]
+    TooDeep {
+        /// The key it was meant for.
+        key: String,
+        /// How deep it is.
+        depth: usize,
+    },
+    /// The session does not fit where it has to be kept; the client's old cookie stays as it was.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// The response's head has left already, so that this write could not be kept (R23).
+    #[error(
+        "the session was closed when the response began, so this change would be lost: \
+         write before the handler returns"
+    )]
+    Closed,
+    /// The request came through no session layer.
+    #[error(
+        "no session here: this route has no SessionLayer; add \
+         `.layer(cloakroom::SessionLayer::new(factory))` after the route is declared"
+    )]
+    NoLayer,
+    /// The operating system gave no random bytes.
+    #[error("no randomness to be had")]
+    Random {
+        /// What the source said.
+        source: BoxError,
+    },
+    /// A [`SessionFactory`](crate::SessionFactory) could not open or keep the session. Never an empty session.
+    #[error("the session could not be {action}")]
+    Factory {
+        /// `opened` or `kept`.
+        action: &'static str,
+        /// What the factory said.
+        source: BoxError,
+    },
+}
+
+impl Error {
+    /// For a factory that could not open the session a request names.
+    pub fn opening(source: impl Into<BoxError>) -> Self {
+        Self::Factory { action: "opened", source: source.into() }
+    }
+
+    /// For a factory that could not keep what changed.
+    pub fn keeping(source: impl Into<BoxError>) -> Self {
+        Self::Factory { action: "kept", source: source.into() }
+    }
+
+    /// One word for logs and metrics, stable across releases.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Serialize { .. } => "serialize",
+            Self::WrongType { .. } => "wrong_type",
+            Self::TooDeep { .. } => "too_deep",
+            Self::TooLarge(_) => "too_large",
+            Self::Closed => "closed",
+            Self::NoLayer => "no_layer",
+            Self::Random { .. } => "random",
+            Self::Factory { .. } => "factory",
+        }
+    }
+
+    /// The status to answer with: 503 when a factory failed and a later try may succeed, else 500.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Factory { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Serialize { .. }
+            | Self::WrongType { .. }
+            | Self::TooDeep { .. }
+            | Self::TooLarge(_)
+            | Self::Closed
+            | Self::NoLayer
+            | Self::Random { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// By how much a session is too large for its cookie, and which keys fill it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TooLarge {
+    /// Bytes that the cookie would have.
+    pub bytes: usize,
+    /// Bytes that it may have.
+    pub limit: usize,
+    /// The largest keys with the bytes of their values as JSON, largest first, three at most.
+    pub largest: Vec<(String, usize)>,
+}
+
+impl std::error::Error for TooLarge {}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the session does not fit: {} bytes for a cookie of at most {}, {} too many.",
+            Grouped(self.bytes),
+            Grouped(self.limit),
+            Grouped(self.bytes.saturating_sub(self.limit))
+        )?;
+        for (index, (key, bytes)) in self.largest.iter().enumerate() {
+            let lead = if index == 0 { " Largest:" } else { "," };
+            write!(f, "{lead} {key:?} {} bytes", Grouped(*bytes))?;
+        }
+        let stop = if self.largest.is_empty() { "" } else { "." };
+        write!(f, "{stop} Keep less in the session, or use a factory that stores on the server.")
+    }
+}
+
+/// A number with commas between the thousands.
+struct Grouped(usize);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                f.write_str(",")?;
+            }
+            write!(f, "{digit}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A setting that cannot be served; said when a factory is built, never later.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The secret can be guessed.
+    #[error(
+        "the secret {reason}. Make one with `openssl rand -base64 48`, or in Rust with \
+         `cloakroom::Secret::generate()`, keep it out of the code, and share it with nobody"
+    )]
+    WeakSecret {
+        /// What is wrong with it, without the secret.
+        reason: String,
+    },
+    /// The cookie's name is not one that a browser sends back unchanged.
+    #[error("cookie name {name:?} {reason}")]
+    CookieName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// An attribute of the cookie is malformed, or contradicts another.
+    #[error("cookie attribute {attribute}: {reason}")]
+    CookieAttribute {
+        /// Which one.
+        attribute: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// No randomness for a generated secret.
+    #[error("no randomness to make a secret from")]
+    Random,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r8_too_large_says_by_how_much_and_what_is_largest() {
+        let error =
+            TooLarge { bytes: 4_411, limit: 4_064, largest: vec![("cart".into(), 1_003_902)] };
+        assert_eq!(
+            error.to_string(),
+            "the session does not fit: 4,411 bytes for a cookie of at most 4,064, 347 too many. \
+             Largest: \"cart\" 1,003,902 bytes. \
+             Keep less in the session, or use a factory that stores on the server."
+        );
+    }
+}

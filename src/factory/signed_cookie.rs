@@ -1,0 +1,289 @@
+//! The signed cookie: the whole session in the visitor's browser, signed so that nobody can change it.
+//!
+//! Byte for byte the format of Pyramid's `SignedCookieSessionFactory`, so that Python and Rust can share a session.
+//! Anyone who has the cookie can read it, an old copy can be replayed until it times out, and nothing on the server
+//! can revoke it: keep nothing confidential in it. Layout: FORMATS.md. Rules: R5-R9, R52-R72.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use super::pyramid_json::{self, Triple};
+use super::{Commit, Opened, Origin, SessionFactory};
+use crate::cookie::{
+    Candidates, CookieHeader, CookieSettings, CookieWriter, MAX_COOKIE_BYTES, SameSite, SetCookies,
+};
+use crate::error::TooLarge;
+use crate::keyring::{HashAlg, MacKey};
+use crate::random::{Random, SystemRandom};
+use crate::time::{Clock, SystemClock};
+use crate::{ConfigError, Entries, Error, Secret, Timestamp};
+
+mod builder;
+
+pub use builder::SignedCookieBuilder;
+
+/// Why a cookie was not accepted. The visitor gets a new session and is told nothing (R60).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refused {
+    /// Not text that such a cookie can consist of.
+    Malformed,
+    /// Signed with none of our secrets, or changed since.
+    Forged,
+    /// Rightly signed, but not a session.
+    Unreadable,
+    /// Several valid cookies that contradict each other, or too many of the name (S13).
+    Ambiguous,
+}
+
+impl Refused {
+    /// One word for logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Forged => "forged",
+            Self::Unreadable => "unreadable",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+}
+
+/// Keeps each session in a signed cookie.
+///
+/// | | Pyramid | here |
+/// |---|---|---|
+/// | `HttpOnly` | off | **on** |
+/// | `Secure` | off | **on**; browsers accept it on `http://localhost` |
+/// | reissue time | 0 | **a tenth of the timeout**, so that a reader seldom overwrites a parallel writer |
+/// | cookie name, path, `SameSite` | `session`, `/`, `Lax` | the same |
+/// | timeout | 1200 s | the same |
+/// | hash, salt | SHA-512, `pyramid.session.` | the same |
+/// | max age, domain | none | the same |
+/// | set on exception | yes | the same |
+/// | secrets | any, one | 32 bytes or more, one signs and several verify |
+/// | base64 and JSON when reading | lenient | strict; [`lenient`](SignedCookieBuilder::lenient) is a switch |
+///
+/// A response carries a cookie when a method that writes was called, or when the session was looked at and its
+/// cookie is older than the reissue time. A new session that nothing was put into gets none.
+///
+/// ```
+/// use cloakroom::{Secret, SignedCookieFactory};
+/// use std::time::Duration;
+///
+/// # let secret = Secret::generate()?;
+/// let factory = SignedCookieFactory::builder(secret)
+///     .timeout(Duration::from_secs(60 * 60))
+///     .cookie_name("__Host-session")
+///     .build()?;
+/// # Ok::<(), cloakroom::ConfigError>(())
+/// ```
+pub struct SignedCookieFactory {
+    keys: Vec<MacKey>,
+    hash: HashAlg,
+    cookie: CookieWriter,
+    timeout: Option<Duration>,
+    reissue_time: Option<Duration>,
+    set_on_exception: bool,
+    lenient: bool,
+    clock: Box<dyn Clock>,
+    random: Arc<dyn Random>,
+    on_refused: Box<dyn Fn(Refused) + Send + Sync>,
+}
+
+/// What the request's cookie said.
+#[derive(Debug)]
+pub struct Base {
+    /// When the cookie was made; for a request without one, when it was opened.
+    renewed: Timestamp,
+}
+
+impl SignedCookieFactory {
+    /// The most characters a cookie's value may have: Pyramid's own limit (R8), so that both refuse the same session.
+    pub const MAX_VALUE: usize = 4064;
+
+    /// With the default settings and this secret: a [`Secret`], or text that would make a good one.
+    ///
+    /// # Errors
+    /// [`ConfigError::WeakSecret`] if the secret can be guessed.
+    pub fn new(
+        secret: impl TryInto<Secret, Error: Into<ConfigError>>,
+    ) -> Result<Self, ConfigError> {
+        Self::builder(secret).build()
+    }
+
+    /// For other settings.
+    pub fn builder(secret: impl TryInto<Secret, Error: Into<ConfigError>>) -> SignedCookieBuilder {
+        SignedCookieBuilder::new(secret.try_into().map_err(Into::into))
+    }
+
+    /// The one valid cookie among the candidates (S13).
+    fn accept(&self, cookies: CookieHeader<'_>) -> Option<Triple> {
+        match cookies.named(self.cookie.name()) {
+            Candidates::None => None,
+            Candidates::One(text) => self.read(text),
+            Candidates::Two(one, two) => match (self.read(one), self.read(two)) {
+                (Some(_), Some(_)) => self.refuse(Refused::Ambiguous),
+                (one, two) => one.or(two),
+            },
+            Candidates::TooMany => self.refuse(Refused::Ambiguous),
+        }
+    }
+
+    fn read(&self, text: &[u8]) -> Option<Triple> {
+        let Some(frame) = self.decode(text) else { return self.refuse(Refused::Malformed) };
+        let (signature, json) = frame.split_at(self.hash.digest_bytes());
+        if !self.keys.iter().any(|key| key.verifies(json, signature)) {
+            return self.refuse(Refused::Forged);
+        }
+        pyramid_json::read(json, self.lenient).or_else(|| self.refuse(Refused::Unreadable))
+    }
+
+    /// The bytes of a cookie that is long enough to hold a signature.
+    fn decode(&self, text: &[u8]) -> Option<Vec<u8>> {
+        // Pyramid's cookie parser takes one pair of quotes off (R56). Nothing inside has a meaning here.
+        let text =
+            text.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(text);
+        if text.len() > MAX_COOKIE_BYTES {
+            return None;
+        }
+        let frame = if self.lenient {
+            decode_leniently(text)
+        } else {
+            BASE64_URL_SAFE_NO_PAD.decode(text).ok()
+        };
+        frame.filter(|frame| frame.len() >= self.hash.digest_bytes())
+    }
+
+    fn refuse<T>(&self, reason: Refused) -> Option<T> {
+        tracing::debug!(reason = reason.as_str(), "session cookie refused");
+        (self.on_refused)(reason);
+        None
+    }
+
+    fn write(&self, triple: &Triple, renewed_is_int: bool) -> Result<SetCookies, Error> {
+        let json = pyramid_json::write(triple, renewed_is_int);
+        let mut frame = Vec::with_capacity(self.hash.digest_bytes() + json.len());
+        self.keys[0].sign(json.as_bytes(), &mut frame);
+        frame.extend_from_slice(json.as_bytes());
+        let text = BASE64_URL_SAFE_NO_PAD.encode(frame);
+        let name = self.cookie.name().len();
+        if text.len() > Self::MAX_VALUE {
+            return Err(too_large(text.len(), Self::MAX_VALUE, &triple.entries));
+        }
+        if name + text.len() > MAX_COOKIE_BYTES {
+            return Err(too_large(name + text.len(), MAX_COOKIE_BYTES, &triple.entries));
+        }
+        Ok(SetCookies::one(self.cookie.set(&text)?))
+    }
+
+    /// Whether a request that only looked is to get a cookie anyway (R63).
+    fn is_reissue_due(&self, now: Timestamp, renewed: Timestamp) -> bool {
+        self.reissue_time.is_some_and(|span| now.floor().since(renewed) > span)
+    }
+}
+
+impl SessionFactory for SignedCookieFactory {
+    type Base = Base;
+
+    async fn open(&self, cookies: CookieHeader<'_>) -> Result<Opened<Base>, Error> {
+        let now = self.clock.now();
+        let opened = match self.accept(cookies) {
+            None => Opened::absent(now, Base { renewed: now }).idle_left(self.timeout),
+            Some(Triple { renewed, created, entries }) => {
+                let idle = now.since(renewed);
+                let base = Base { renewed };
+                match self.timeout {
+                    Some(timeout) if idle > timeout => {
+                        Opened::expired(now, created, base).idle_left(Some(timeout))
+                    }
+                    timeout => Opened::live(now, created, entries, base)
+                        .idle_left(timeout.map(|timeout| timeout.saturating_sub(idle))),
+                }
+            }
+        };
+        Ok(opened.random(self.random.clone()))
+    }
+
+    async fn commit(&self, base: Base, mut commit: Commit) -> Result<SetCookies, Error> {
+        let (now, origin) = (commit.now(), commit.origin());
+        if commit.is_invalidated() && commit.entries().is_empty() {
+            return match origin {
+                Origin::Absent => Ok(SetCookies::none()),
+                Origin::Live | Origin::Expired => Ok(SetCookies::one(self.cookie.remove()?)),
+            };
+        }
+        if commit.has_failed() && !self.set_on_exception && !commit.is_invalidated() {
+            return Ok(SetCookies::none());
+        }
+        let due = origin != Origin::Absent
+            && commit.was_looked_at()
+            && self.is_reissue_due(now, base.renewed);
+        let still_nothing =
+            origin == Origin::Absent && commit.entries().is_empty() && !commit.is_marked_changed();
+        if still_nothing || !(commit.was_written() || due) {
+            return Ok(SetCookies::none());
+        }
+        let looked = commit.was_looked_at();
+        let renewed = if looked { now.floor() } else { base.renewed };
+        let entries = std::mem::take(commit.entries_mut());
+        self.write(&Triple { renewed, created: commit.created(), entries }, looked)
+    }
+}
+
+impl fmt::Debug for SignedCookieFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedCookieFactory")
+            .field("cookie", &self.cookie)
+            .field("hash", &self.hash)
+            .field("timeout", &self.timeout)
+            .field("reissue_time", &self.reissue_time)
+            .field("secrets", &self.keys.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Base64 as Python decodes it: padded by the text's length, both alphabets, anything else skipped, the first
+/// padding that completes a group of four ends it, spare bits ignored.
+fn decode_leniently(text: &[u8]) -> Option<Vec<u8>> {
+    let padding = std::iter::repeat_n(b'=', text.len().wrapping_neg() % 4);
+    let (mut digits, mut padded) = (Vec::with_capacity(text.len()), 0);
+    for byte in text.iter().copied().chain(padding) {
+        match byte {
+            b'+' => digits.push(b'-'),
+            b'/' => digits.push(b'_'),
+            b'-' | b'_' => digits.push(byte),
+            b'=' if digits.len() % 4 >= 2 => {
+                padded += 1;
+                if digits.len() % 4 + padded >= 4 {
+                    return PYTHON.decode(digits).ok();
+                }
+            }
+            _ if byte.is_ascii_alphanumeric() => digits.push(byte),
+            _ => {}
+        }
+    }
+    (digits.len() % 4 == 0).then(|| PYTHON.decode(digits).ok())?
+}
+
+const PYTHON: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+/// By how much it is too large, with the three largest keys.
+fn too_large(bytes: usize, limit: usize, entries: &Entries) -> Error {
+    let mut largest: Vec<(String, usize)> =
+        entries.iter().map(|(key, value)| (key.to_owned(), value.as_json().len())).collect();
+    largest.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    largest.truncate(3);
+    TooLarge { bytes, limit, largest }.into()
+}

@@ -1,0 +1,257 @@
+//! Flash messages: what one request says and a later one shows, once.
+//!
+//! Messages wait in queues, each a JSON array under the session key `_f_` and the queue's name; `""` is the
+//! default queue. They survive a redirect, because they are in the session, and vanish when it is invalidated.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! use cloakroom::{Queue, Session};
+//!
+//! const ERRORS: Queue<String> = Queue::new("errors").unique(); // refuses a message that already waits
+//!
+//! # let session = Session::detached();
+//! session.flash("Saved")?;
+//! session.flash_to(ERRORS, "No such page")?;
+//! session.flash_to(ERRORS, "No such page")?;
+//!
+//! let shown: Vec<String> = session.pop_flash("").await?;
+//! assert_eq!(shown, ["Saved"]);
+//! assert_eq!(session.peek_flash(ERRORS)?, ["No such page"]);
+//! assert!(session.pop_flash::<String>("").await?.is_empty());
+//! # Ok::<(), cloakroom::Error>(())
+//! # }).unwrap();
+//! ```
+//!
+//! In a session that lives in a cookie a message is shown at least once and never lost: two tabs that reload
+//! together bring the same cookie and both show it.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::session::{Change, Entries, Value};
+use crate::{Error, Session};
+
+/// What the session keys of flash queues begin with; Pyramid's, so that both can share a session.
+pub const PREFIX: &str = "_f_";
+
+/// A queue's name together with the type of its messages.
+pub struct Queue<M> {
+    name: &'static str,
+    unique: bool,
+    holds: PhantomData<fn() -> M>,
+}
+
+impl<M> Queue<M> {
+    /// A queue of this name that takes a message as often as it is given.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, unique: false, holds: PhantomData }
+    }
+
+    /// The same queue, refusing a message that is equal, as JSON, to one that waits in it now (R31).
+    #[must_use]
+    pub const fn unique(mut self) -> Self {
+        self.unique = true;
+        self
+    }
+}
+
+impl<M> Clone for Queue<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Queue<M> {}
+
+impl<M> AsRef<str> for Queue<M> {
+    fn as_ref(&self) -> &str {
+        self.name
+    }
+}
+
+impl<M> fmt::Debug for Queue<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Queue({:?})", self.name)
+    }
+}
+
+/// What can name a queue whose messages are read as `M`: any text, or a [`Queue<M>`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a flash queue of `{M}`",
+    label = "a `Queue<X>` gives `X`, text gives anything"
+)]
+pub trait QueueOf<M>: AsRef<str> {}
+
+impl<M> QueueOf<M> for &str {}
+impl<M> QueueOf<M> for String {}
+impl<M> QueueOf<M> for &String {}
+impl<M> QueueOf<M> for Queue<M> {}
+
+/// What can name a queue that takes an `M`: any text, or a [`Queue`] of messages that `M` is or borrows.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not take the flash message `{M}`",
+    label = "a `Queue<X>` takes `&X`, text takes anything that serialises"
+)]
+pub trait Takes<M: ?Sized>: AsRef<str> {
+    /// Whether equal messages are refused.
+    fn is_unique(&self) -> bool {
+        false
+    }
+}
+
+impl<M: ?Sized> Takes<M> for &str {}
+impl<M: ?Sized> Takes<M> for String {}
+impl<M: ?Sized> Takes<M> for &String {}
+
+impl<M> Takes<M> for Queue<M> {
+    fn is_unique(&self) -> bool {
+        self.unique
+    }
+}
+
+impl Takes<str> for Queue<String> {
+    fn is_unique(&self) -> bool {
+        self.unique
+    }
+}
+
+/// Flash messages.
+impl Session {
+    /// Appends a message to the default queue. Anything that serialises can be one.
+    ///
+    /// # Errors
+    /// As [`insert`](Session::insert); [`Error::WrongType`] if the queue's key holds something else (R37).
+    pub fn flash(&self, message: impl Serialize) -> Result<(), Error> {
+        self.push_flash("", &message, false).map(|_| ())
+    }
+
+    /// Appends a message to a queue.
+    ///
+    /// # Errors
+    /// As [`flash`](Session::flash).
+    pub fn flash_to<M>(&self, queue: impl Takes<M>, message: &M) -> Result<(), Error>
+    where
+        M: Serialize + ?Sized,
+    {
+        self.push_flash(queue.as_ref(), message, queue.is_unique()).map(|_| ())
+    }
+
+    /// Appends a message unless an equal one, as JSON, waits in this queue; says whether it was appended (R31).
+    ///
+    /// # Errors
+    /// As [`flash`](Session::flash).
+    pub fn flash_unique<M>(&self, queue: impl Takes<M>, message: &M) -> Result<bool, Error>
+    where
+        M: Serialize + ?Sized,
+    {
+        self.push_flash(queue.as_ref(), message, true)
+    }
+
+    /// Takes all messages of a queue, oldest first; they will not be shown again.
+    ///
+    /// A queue that is empty or not there gives an empty vector and writes nothing.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if a message is not an `M`; then all of them stay. [`Error::Closed`].
+    pub async fn pop_flash<M: DeserializeOwned>(
+        &self,
+        queue: impl QueueOf<M>,
+    ) -> Result<Vec<M>, Error> {
+        let key = key(queue.as_ref());
+        let waiting = messages(&self.look().entries, &key)?;
+        if waiting.is_empty() {
+            return Ok(Vec::new());
+        }
+        let shown = decode(&key, &waiting)?;
+        self.write()?.note(Change::TakeFlash { queue: key, messages: waiting })?;
+        Ok(shown)
+    }
+
+    /// The messages of a queue, oldest first, which stay in it.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if a message is not an `M`.
+    pub fn peek_flash<M: DeserializeOwned>(&self, queue: impl QueueOf<M>) -> Result<Vec<M>, Error> {
+        let key = key(queue.as_ref());
+        let waiting = messages(&self.look().entries, &key)?;
+        decode(&key, &waiting)
+    }
+
+    /// The names of all queues in which something waits, in the order of their first messages.
+    #[must_use]
+    pub fn flash_queues(&self) -> Vec<String> {
+        let entries = self.entries();
+        entries.keys().filter_map(|key| key.strip_prefix(PREFIX)).map(str::to_owned).collect()
+    }
+
+    fn push_flash<M>(&self, queue: &str, message: &M, unique: bool) -> Result<bool, Error>
+    where
+        M: Serialize + ?Sized,
+    {
+        let queue = key(queue);
+        let message = Value::encode(&queue, message)?;
+        let mut state = self.write()?;
+        let waiting = state.entries.get(&queue);
+        state.note(Change::PushFlash { queue: queue.clone(), message, unique })?;
+        Ok(state.entries.get(&queue).as_ref().map(Value::as_json)
+            != waiting.as_ref().map(Value::as_json))
+    }
+}
+
+/// Appends `message` to the array under the session key `queue`.
+pub(crate) fn push(
+    entries: &mut Entries,
+    queue: &str,
+    message: &Value,
+    unique: bool,
+) -> Result<(), Error> {
+    let mut waiting = messages(entries, queue)?;
+    if !(unique && waiting.contains(message)) {
+        waiting.push(message.clone());
+        entries.set(queue, &array(&waiting));
+    }
+    Ok(())
+}
+
+/// Removes the oldest message equal to each of `taken`, and the key when nothing is left (R32).
+pub(crate) fn take(entries: &mut Entries, queue: &str, taken: &[Value]) -> Result<(), Error> {
+    let mut waiting = messages(entries, queue)?;
+    for message in taken {
+        if let Some(at) = waiting.iter().position(|other| other == message) {
+            waiting.remove(at);
+        }
+    }
+    if waiting.is_empty() {
+        entries.remove(queue);
+    } else {
+        entries.set(queue, &array(&waiting));
+    }
+    Ok(())
+}
+
+fn key(queue: &str) -> String {
+    format!("{PREFIX}{queue}")
+}
+
+fn messages(entries: &Entries, key: &str) -> Result<Vec<Value>, Error> {
+    let Some(array) = entries.get(key) else { return Ok(Vec::new()) };
+    let messages: Vec<Box<RawValue>> = array.decode(key)?;
+    Ok(messages
+        .into_iter()
+        .map(|raw| Value::shared(Box::<str>::from(raw).into_string().into()))
+        .collect())
+}
+
+fn decode<M: DeserializeOwned>(key: &str, messages: &[Value]) -> Result<Vec<M>, Error> {
+    messages.iter().map(|message| message.decode(key)).collect()
+}
+
+fn array(messages: &[Value]) -> Value {
+    let texts: Vec<&str> = messages.iter().map(Value::as_json).collect();
+    Value::shared(format!("[{}]", texts.join(",")).into())
+}

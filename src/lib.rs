@@ -1,0 +1,91 @@
+//! Web sessions: per-visitor data and flash messages for axum and any tower service.
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use cloakroom::{Error, Session, SessionLayer, SignedCookieFactory};
+//!
+//! async fn view(session: Session) -> Result<&'static str, Error> {
+//!     if session.contains_key("abc") {
+//!         session.insert("fred", "yes")?;
+//!     }
+//!     session.insert("abc", "123")?;
+//!     Ok(if session.contains_key("fred") { "Fred was in the session" } else { "Fred was not in the session" })
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let secret = std::env::var("SESSION_SECRET")?; // made once with `openssl rand -base64 48`
+//!     let sessions = SessionLayer::new(SignedCookieFactory::new(secret)?);
+//!     let app = Router::new().route("/", get(view)).layer(sessions);
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8000").await?;
+//!     axum::serve(listener, app).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Words
+//! - A [`Session`] is what a handler holds: a dictionary of named values, its flash queues, its CSRF token and its
+//!   times. Handlers read and write it like a map; nothing is sent before they return.
+//! - A [`SessionFactory`] opens the session that a request names and, when the response is ready, keeps what changed
+//!   and answers with `Set-Cookie`. [`SignedCookieFactory`] keeps everything in the browser, in Pyramid's format.
+//! - A [`SessionLayer`] puts the two together with a router.
+//! - A [flash queue](flash) holds messages that wait in the session to be shown once.
+//!
+//! # Where things are
+//! | module | what |
+//! |---|---|
+//! | [`session`] | [`Session`], typed [`Key`]s, [`Entries`] and [`Value`] |
+//! | [`flash`] | flash messages and typed [`Queue`]s |
+//! | [`csrf`] | the session's CSRF token |
+//! | [`factory`] | [`SessionFactory`], how to write one, [`SignedCookieFactory`] |
+//! | [`cookie`] | the `Cookie` header read, `Set-Cookie` written |
+//! | [`keyring`] | [`Secret`] and the hashes |
+//! | [`error`] | [`Error`], [`ConfigError`] |
+//! | [`time`], [`random`] | clock and randomness, to be replaced in tests |
+//!
+//! # What it does not do
+//! It checks no CSRF token by itself yet, it keeps no session on the server yet, and it does not encrypt: whoever has
+//! the cookie can read it.
+//!
+//! # Features
+//! | feature | default | what |
+//! |---|---|---|
+//! | `axum` | yes | [`Session`] as an extractor, [`Error`] as a response; turns on `tower` |
+//! | `tower` | yes | [`SessionLayer`] |
+//! | `testing` | no | a fake clock and fixed randomness for tests |
+
+#![forbid(unsafe_code)]
+#![warn(unreachable_pub)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "axum")]
+mod axum;
+pub mod cookie;
+pub mod csrf;
+pub mod error;
+pub mod factory;
+pub mod flash;
+pub mod keyring;
+pub mod random;
+pub mod session;
+#[cfg_attr(not(feature = "tower"), allow(dead_code))] // the layer is what opens and closes slots
+mod slot;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod time;
+#[cfg(feature = "tower")]
+pub mod tower;
+
+pub use error::{ConfigError, Error};
+pub use factory::{SessionFactory, SignedCookieFactory};
+pub use flash::Queue;
+pub use keyring::Secret;
+pub use session::{Entries, Key, Session, Value};
+pub use time::Timestamp;
+#[cfg(feature = "tower")]
+pub use tower::SessionLayer;
+
+/// The README's code is compiled with the tests.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,452 @@
+//! The session: the dictionary a handler holds.
+//!
+//! All methods but [`pop_flash`](Session::pop_flash) are synchronous and work in memory. Each write is also
+//! noted, so that it can be replayed on what another request left. What each method counts as:
+//!
+//! | method | looks (may renew) | writes |
+//! |---|---|---|
+//! | `get` `contains_key` `len` `is_empty` `keys` `entries` `peek_flash` `flash_queues` | yes | |
+//! | `insert` `remove` `take` `clear` `extend` `get_or_insert_with` `pop_item` `modify` | yes | yes |
+//! | `flash` `flash_to` `flash_unique` `new_csrf_token` | yes | yes |
+//! | `pop_flash` `csrf_token` | yes | only if there was something to take, or a token to make |
+//! | `changed` `invalidate` | | yes |
+//! | `created` `is_new` `was_expired` `expires_in`, `==` | | |
+//!
+//! A factory decides what follows: see the table of each.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::factory::{Commit, Facts, Opened, Origin};
+use crate::random::Random;
+use crate::{Error, Timestamp};
+
+mod change;
+mod entries;
+mod key;
+mod value;
+
+pub use change::Changes;
+pub use entries::Entries;
+pub use key::{Holds, Key, Names};
+pub use value::{MAX_DEPTH, MAX_VALUE_BYTES, Value};
+
+pub(crate) use change::Change;
+pub(crate) use value::depth;
+
+/// One visitor's data during one request. Clones are handles on the same session.
+///
+/// ```
+/// use cloakroom::{Error, Key, Session};
+///
+/// const VISITS: Key<u64> = Key::new("visits");
+///
+/// fn page(session: &Session) -> Result<String, Error> {
+///     session.modify(VISITS, |visits| *visits += 1)?;
+///     let name: Option<String> = session.get("name")?;
+///     Ok(format!("Hello {}, visit {}", name.unwrap_or_default(), session.get(VISITS)?.unwrap_or(0)))
+/// }
+/// # let session = Session::detached();
+/// # session.insert("name", "Ada")?;
+/// # assert_eq!(page(&session)?, "Hello Ada, visit 1");
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Session {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    facts: Facts,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) entries: Entries,
+    changes: Changes,
+    usage: Usage,
+    closed: bool,
+}
+
+/// What a request did with its session, apart from the changes themselves.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Usage {
+    /// Anything at all was asked, so that the answer may depend on the cookie.
+    pub(crate) seen: bool,
+    /// The data was looked at: idle time starts anew.
+    pub(crate) looked: bool,
+    /// A method that writes was called, whether or not it made a difference.
+    pub(crate) wrote: bool,
+    /// `changed()` was called.
+    pub(crate) marked: bool,
+    /// `invalidate()` was called.
+    pub(crate) invalidated: bool,
+}
+
+/// Creation and reading.
+impl Session {
+    /// A session of no request, for tests and examples. It is never kept anywhere.
+    #[must_use]
+    pub fn detached() -> Self {
+        Self::open(Opened::absent(Timestamp::from_secs(0), ())).0
+    }
+
+    /// Reads a value, or `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if the value is not a `T`; it names the key and the type.
+    pub fn get<T: DeserializeOwned>(&self, key: impl Names<T>) -> Result<Option<T>, Error> {
+        let key = key.as_ref();
+        let value = self.look().entries.get(key);
+        value.map(|value| value.decode(key)).transpose()
+    }
+
+    /// Whether the key is there.
+    #[must_use]
+    pub fn contains_key(&self, key: impl AsRef<str>) -> bool {
+        self.look().entries.contains_key(key.as_ref())
+    }
+
+    /// How many keys there are, those of [flash queues](crate::flash) and the CSRF token included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.look().entries.len()
+    }
+
+    /// Whether there are no keys.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The keys in insertion order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        self.entries().keys().map(str::to_owned).collect()
+    }
+
+    /// A detached copy of all keys and values, in insertion order. Cheap: it shares the bytes.
+    #[must_use]
+    #[doc(alias = "iter")]
+    #[doc(alias = "copy")]
+    pub fn entries(&self) -> Entries {
+        self.look().entries.clone()
+    }
+}
+
+/// Writing. After the response has begun, each of these fails with [`Error::Closed`].
+impl Session {
+    /// Sets a value and returns what it replaced. Setting an equal value changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Serialize`] or [`Error::TooDeep`] if the value cannot be kept; the old one stays.
+    #[doc(alias = "set")]
+    pub fn insert<V: Serialize>(
+        &self,
+        key: impl Holds<V>,
+        value: V,
+    ) -> Result<Option<Value>, Error> {
+        let key = key.as_ref();
+        let value = Value::encode(key, &value)?;
+        let mut state = self.write()?;
+        let previous = state.entries.get(key);
+        state.note(Change::Set { key: key.into(), value })?;
+        Ok(previous)
+    }
+
+    /// Removes a value and returns it.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    #[doc(alias = "pop")]
+    pub fn remove(&self, key: impl AsRef<str>) -> Result<Option<Value>, Error> {
+        let key = key.as_ref();
+        let mut state = self.write()?;
+        let previous = state.entries.get(key);
+        state.note(Change::Remove { key: key.into() })?;
+        Ok(previous)
+    }
+
+    /// Removes a value and reads it as a `T`.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if it is not a `T`; then it stays.
+    pub fn take<T: DeserializeOwned>(&self, key: impl Names<T>) -> Result<Option<T>, Error> {
+        let key = key.as_ref();
+        let Some(value) = self.write()?.entries.get(key) else { return Ok(None) };
+        let taken = value.decode(key)?;
+        self.remove(key)?;
+        Ok(Some(taken))
+    }
+
+    /// Removes the key that was added last and returns it.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn pop_item(&self) -> Result<Option<(String, Value)>, Error> {
+        let mut state = self.write()?;
+        let Some(key) = state.entries.last_key().map(str::to_owned) else { return Ok(None) };
+        let value = state.entries.get(&key);
+        state.note(Change::Remove { key: key.clone() })?;
+        Ok(value.map(|value| (key, value)))
+    }
+
+    /// Removes every key. Flash messages and the CSRF token are keys too.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn clear(&self) -> Result<(), Error> {
+        self.write()?.note(Change::Clear)
+    }
+
+    /// Sets several values: all of them, or none where one cannot be kept.
+    ///
+    /// # Errors
+    /// As [`insert`](Session::insert).
+    #[doc(alias = "update")]
+    pub fn extend<K, V>(&self, pairs: impl IntoIterator<Item = (K, V)>) -> Result<(), Error>
+    where
+        K: AsRef<str>,
+        V: Serialize,
+    {
+        let encode = |(key, value): (K, V)| {
+            Value::encode(key.as_ref(), &value)
+                .map(|value| Change::Set { key: key.as_ref().to_owned(), value })
+        };
+        let changes = pairs.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let mut state = self.write()?;
+        changes.into_iter().try_for_each(|change| state.note(change))
+    }
+
+    /// Reads a value, after setting it to what `make` gives where there is none.
+    ///
+    /// # Errors
+    /// As [`get`](Session::get) and [`insert`](Session::insert).
+    #[doc(alias = "setdefault")]
+    pub fn get_or_insert_with<T>(
+        &self,
+        key: impl Names<T>,
+        make: impl FnOnce() -> T,
+    ) -> Result<T, Error>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let key = key.as_ref();
+        let mut found = self.write()?.entries.get(key);
+        if found.is_none() {
+            let value = Value::encode(key, &make())?;
+            let mut state = self.write()?;
+            state.note(Change::SetDefault { key: key.into(), value })?;
+            found = state.entries.get(key);
+        }
+        // `SetDefault` leaves a value: the one made here, or one that a parallel task was faster to set.
+        found.unwrap_or_else(|| Value::shared("null".into())).decode(key)
+    }
+
+    /// Changes a value in place, starting from the type's default where there is none.
+    ///
+    /// The closure runs again, on the value as it is then, when another request wrote the session meanwhile; so
+    /// counters add up and carts keep every item. It must own what it captures (`move`) and do nothing but change
+    /// the value.
+    ///
+    /// ```
+    /// # let session = cloakroom::Session::detached();
+    /// let item = 7;
+    /// session.modify("cart", move |cart: &mut Vec<u32>| cart.push(item))?;
+    /// assert_eq!(session.get::<Vec<u32>>("cart")?, Some(vec![7]));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`get`](Session::get) and [`insert`](Session::insert).
+    pub fn modify<T, R>(
+        &self,
+        key: impl Names<T>,
+        mut change: impl FnMut(&mut T) -> R + Send + 'static,
+    ) -> Result<R, Error>
+    where
+        T: Default + Serialize + DeserializeOwned,
+    {
+        let key = key.as_ref().to_owned();
+        let mut seen = self.write()?.entries.get(&key);
+        loop {
+            // User code runs without the lock: it may well look at the session.
+            let (next, result) = modified(&key, seen.as_ref(), &mut change)?;
+            let mut state = self.write()?;
+            let now = state.entries.get(&key);
+            if now.as_ref().map(Value::as_bytes) == seen.as_ref().map(Value::as_bytes) {
+                state.entries.set(&key, &next);
+                let name = key.clone();
+                let modify = Box::new(move |old: Option<&Value>| {
+                    modified(&name, old, &mut change).map(|(value, _)| value)
+                });
+                state.changes.push(Change::Modify { key, modify });
+                return Ok(result);
+            }
+            seen = now;
+        }
+    }
+
+    /// Has the session kept at the end of the request even if nothing else was written.
+    ///
+    /// Not needed after any of the methods above.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn changed(&self) -> Result<(), Error> {
+        let mut state = self.open_state()?;
+        state.usage.marked = true;
+        Ok(())
+    }
+
+    /// Ends the session: data, flash messages and CSRF token are gone, and the client is told to forget its cookie.
+    ///
+    /// The handle stays usable; what is written afterwards is kept.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    #[doc(alias = "flush")]
+    #[doc(alias = "destroy")]
+    #[doc(alias = "logout")]
+    pub fn invalidate(&self) -> Result<(), Error> {
+        let mut state = self.open_state()?;
+        state.usage.invalidated = true;
+        state.note(Change::Clear)
+    }
+}
+
+/// Facts about the session that do not change during a request.
+impl Session {
+    /// When this session began. Renewals, writes and `clear` do not move it.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        self.lock().usage.seen = true;
+        self.shared.facts.created
+    }
+
+    /// Whether the client brought no live session: none at all, one that was refused, or one that had expired.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.lock().usage.seen = true;
+        self.shared.facts.origin != Origin::Live
+    }
+
+    /// Whether the client brought a session that had been idle for too long. Its data is gone.
+    #[must_use]
+    pub fn was_expired(&self) -> bool {
+        self.lock().usage.seen = true;
+        self.shared.facts.origin == Origin::Expired
+    }
+
+    /// How long the session lives from now if nobody comes back, or `None` if it has no such limit.
+    #[must_use]
+    pub fn expires_in(&self) -> Option<Duration> {
+        self.lock().usage.seen = true;
+        self.shared.facts.idle_left
+    }
+}
+
+/// For the crate: opening, closing, and the two doors to the state.
+impl Session {
+    pub(crate) fn open<B>(opened: Opened<B>) -> (Self, B) {
+        let Opened { entries, facts, base } = opened;
+        let state = Mutex::new(State { entries, ..State::default() });
+        (Self { shared: Arc::new(Shared { facts, state }) }, base)
+    }
+
+    /// Ends the time for writing and hands over what was done.
+    pub(crate) fn close(&self, failed: bool) -> Commit {
+        let mut state = self.lock();
+        state.closed = true;
+        let changes = std::mem::take(&mut state.changes);
+        Commit::new(&self.shared.facts, state.entries.clone(), changes, state.usage, failed)
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.shared.facts.random
+    }
+
+    /// The state, for reading: the data counts as looked at.
+    pub(crate) fn look(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        state.usage.seen = true;
+        state.usage.looked = true;
+        state
+    }
+
+    /// The state, for writing; refused once the response has begun.
+    pub(crate) fn write(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let mut state = self.open_state()?;
+        state.usage.looked = true;
+        state.usage.wrote = true;
+        Ok(state)
+    }
+
+    fn open_state(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Error::Closed);
+        }
+        state.usage.seen = true;
+        Ok(state)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No user code runs under the lock, so a panic cannot leave half a change behind.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Does `change` and remembers it, if it makes a difference.
+    pub(crate) fn note(&mut self, mut change: Change) -> Result<(), Error> {
+        let before = self.entries.clone();
+        change.apply(&mut self.entries)?;
+        if !self.entries.same_bytes(&before) {
+            self.changes.push(change);
+        }
+        Ok(())
+    }
+}
+
+/// Reads `old` (or starts from the default), lets `change` at it, and writes it again.
+fn modified<T, R>(
+    key: &str,
+    old: Option<&Value>,
+    change: &mut impl FnMut(&mut T) -> R,
+) -> Result<(Value, R), Error>
+where
+    T: Default + Serialize + DeserializeOwned,
+{
+    let mut value = old.map_or_else(|| Ok(T::default()), |old| old.decode(key))?;
+    let result = change(&mut value);
+    Ok((Value::encode(key, &value)?, result))
+}
+
+impl PartialEq for Session {
+    /// By content: the same keys with equal values.
+    fn eq(&self, other: &Self) -> bool {
+        let entries = |session: &Self| {
+            let mut state = session.lock();
+            state.usage.seen = true;
+            state.entries.clone()
+        };
+        entries(self) == entries(other)
+    }
+}
+
+impl fmt::Debug for Session {
+    /// How many keys, and no values (S87).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Session")
+            .field("keys", &state.entries.len())
+            .field("changes", &state.changes.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! What names a value: text, or a typed [`Key`] that also says what the value is.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+
+/// The name of a session value together with its type, so that neither can be misspelt.
+///
+/// Keep the keys of an application in one module: they are the schema of its sessions.
+///
+/// ```
+/// use cloakroom::{Key, Session};
+///
+/// const NAME: Key<String> = Key::new("name");
+///
+/// let session = Session::detached();
+/// session.insert(NAME, "Ada")?; // a `Key<String>` takes `&str`, `String` and `&String`
+/// assert_eq!(session.get(NAME)?.as_deref(), Some("Ada"));
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
+///
+/// A value of another type does not compile:
+/// ```compile_fail,E0277
+/// # use cloakroom::{Key, Session};
+/// const COUNT: Key<u32> = Key::new("count");
+/// Session::detached().insert(COUNT, "three");
+/// ```
+pub struct Key<T> {
+    name: &'static str,
+    holds: PhantomData<fn() -> T>,
+}
+
+impl<T> Key<T> {
+    /// A key of this name.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, holds: PhantomData }
+    }
+
+    /// The name, as other programs that share the session see it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<T> Clone for Key<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Key<T> {}
+
+impl<T> AsRef<str> for Key<T> {
+    fn as_ref(&self) -> &str {
+        self.name
+    }
+}
+
+impl<T> fmt::Debug for Key<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key<{}>({:?})", std::any::type_name::<T>(), self.name)
+    }
+}
+
+/// What can name a value that is read as a `T`: any text, or a [`Key<T>`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a session value of type `{T}`",
+    label = "a `Key<X>` names an `X`, text names anything"
+)]
+pub trait Names<T>: AsRef<str> {}
+
+impl<T> Names<T> for &str {}
+impl<T> Names<T> for String {}
+impl<T> Names<T> for &String {}
+impl<T> Names<T> for Key<T> {}
+
+/// What can name a value that is set to a `V`: any text, or a [`Key`] of the type that `V` is or borrows.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not hold a `{V}`",
+    label = "a `Key<X>` takes an `X` or a `&X`, text takes anything that serialises"
+)]
+pub trait Holds<V>: AsRef<str> {}
+
+impl<V: Serialize> Holds<V> for &str {}
+impl<V: Serialize> Holds<V> for String {}
+impl<V: Serialize> Holds<V> for &String {}
+impl<T> Holds<T> for Key<T> {}
+impl<T> Holds<&T> for Key<T> {}
+impl Holds<&str> for Key<String> {}

@@ -1,0 +1,169 @@
+//! One value of a session: JSON text, turned into a Rust type only when it is asked for.
+
+use std::any::type_name;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use crate::Error;
+
+/// How deeply a value may be nested: arrays and objects inside each other. Protects every reader's stack (S84).
+pub const MAX_DEPTH: usize = 64;
+/// How many bytes of JSON one value may have: 16 MiB, far above what a session is for.
+pub const MAX_VALUE_BYTES: usize = 16 << 20;
+
+/// A value as the session keeps it. Cheap to clone; equal when the JSON is equal, however it is spaced.
+///
+/// ```
+/// use cloakroom::Session;
+///
+/// let session = Session::detached();
+/// session.insert("n", 1)?;
+/// let previous = session.insert("n", 2)?.expect("was set");
+/// assert_eq!(previous.get::<u32>()?, 1);
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Value {
+    json: Bytes,
+}
+
+impl Value {
+    /// Serialises `value`, to be kept under `key`.
+    ///
+    /// # Errors
+    /// [`Error::Serialize`] if serde cannot write it as JSON or it has more than [`MAX_VALUE_BYTES`],
+    /// [`Error::TooDeep`] if it is nested more than [`MAX_DEPTH`] deep.
+    pub fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Self, Error> {
+        let refuse =
+            |reason| Error::Serialize { key: key.into(), type_name: type_name::<T>(), reason };
+        let json = serde_json::to_vec(value).map_err(|error| refuse(error.to_string()))?;
+        if json.len() > MAX_VALUE_BYTES {
+            return Err(refuse(format!("{} bytes, at most {MAX_VALUE_BYTES}", json.len())));
+        }
+        match depth(&json) {
+            0..=MAX_DEPTH => Ok(Self { json: json.into() }),
+            depth => Err(Error::TooDeep { key: key.into(), depth }),
+        }
+    }
+
+    /// Takes JSON text as it is, or `None` if it is not one JSON value within the limits of [`Value::encode`].
+    #[must_use]
+    pub fn from_json(json: &str) -> Option<Self> {
+        let fits = json.len() <= MAX_VALUE_BYTES && depth(json.as_bytes()) <= MAX_DEPTH;
+        let valid = fits && serde_json::from_str::<IgnoredAny>(json).is_ok();
+        valid.then(|| Self { json: Bytes::copy_from_slice(json.as_bytes()) })
+    }
+
+    /// Reads the value as a `T`.
+    ///
+    /// # Errors
+    /// [`Error::WrongType`] if it is something else.
+    pub fn get<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        self.decode("")
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn as_json(&self) -> &str {
+        // Every constructor takes text or what serde_json wrote.
+        std::str::from_utf8(&self.json).unwrap_or("null")
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(&self, key: &str) -> Result<T, Error> {
+        serde_json::from_slice(&self.json).map_err(|_| Error::WrongType {
+            key: key.into(),
+            found: self.kind(),
+            expected: type_name::<T>(),
+        })
+    }
+
+    pub(crate) fn shared(json: Bytes) -> Self {
+        Self { json }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// What kind of JSON this is, for errors that must not show the value itself.
+    fn kind(&self) -> &'static str {
+        match self.json.trim_ascii_start().first() {
+            Some(b'{') => "object",
+            Some(b'[') => "array",
+            Some(b'"') => "string",
+            Some(b't' | b'f') => "boolean",
+            Some(b'n') => "null",
+            _ => "number",
+        }
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        let parse = |value: &Self| serde_json::from_slice::<serde_json::Value>(&value.json).ok();
+        self.json == other.json || parse(self).is_some_and(|one| Some(one) == parse(other))
+    }
+}
+
+impl fmt::Debug for Value {
+    /// The kind only: the value may be private (S87).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({} of {} bytes)", self.kind(), self.json.len())
+    }
+}
+
+/// How deeply arrays and objects are nested in `json`, without building anything. A scalar has depth 0.
+pub(crate) fn depth(json: &[u8]) -> usize {
+    let (mut open, mut deepest, mut in_text, mut escaped) = (0usize, 0usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'[' | b'{' => {
+                open += 1;
+                deepest = deepest.max(open);
+            }
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_counts_brackets_outside_text() {
+        for (json, expected) in
+            [("1", 0), ("[]", 1), (r#"{"a":[{}]}"#, 3), (r#""[[[""#, 0), (r#"["\"[[",[]]"#, 2)]
+        {
+            assert_eq!(depth(json.as_bytes()), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn s84_a_value_nested_too_deeply_is_refused() {
+        let nested = |levels: usize| {
+            (0..levels).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]))
+        };
+        assert!(Value::encode("k", &nested(MAX_DEPTH)).is_ok());
+        let error = Value::encode("k", &nested(MAX_DEPTH + 1)).unwrap_err();
+        assert!(matches!(error, Error::TooDeep { depth: 65, .. }), "{error}");
+        assert_eq!(Value::from_json(&("[".repeat(100_000) + &"]".repeat(100_000))), None);
+    }
+
+    #[test]
+    fn s87_neither_debug_nor_errors_show_a_value() {
+        let value = Value::encode("token", "hunter2").unwrap();
+        let error = value.decode::<u32>("token").unwrap_err();
+        let printed = format!("{value:?} {error:?} {error}");
+        assert!(!printed.contains("hunter2"), "{printed}");
+    }
+}

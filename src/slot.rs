@@ -1,0 +1,182 @@
+//! The place in a request where its session will be: opened at the first asking, once, and kept with the response.
+//!
+//! The layer puts a slot into every request and looks at it again when the handler has answered. Until somebody
+//! asks, nothing is read and nothing is checked.
+
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
+use http::{Extensions, HeaderMap, HeaderValue, Request};
+use tokio::sync::OnceCell;
+
+use crate::cookie::{CookieHeader, SetCookies};
+use crate::factory::{Commit, SessionFactory};
+use crate::{Error, Session};
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+type BoxBase = Box<dyn Any + Send + Sync>;
+
+/// A [`SessionFactory`] whose type is forgotten, so that handlers need not name it.
+pub(crate) trait AnyFactory: Send + Sync {
+    fn open<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+    ) -> BoxFuture<'a, Result<(Session, BoxBase), Error>>;
+    fn commit(&self, base: BoxBase, commit: Commit) -> BoxFuture<'_, Result<SetCookies, Error>>;
+}
+
+impl<F: SessionFactory> AnyFactory for F {
+    fn open<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+    ) -> BoxFuture<'a, Result<(Session, BoxBase), Error>> {
+        Box::pin(async move {
+            let opened = SessionFactory::open(self, CookieHeader::new(headers)).await?;
+            let (session, base) = Session::open(opened);
+            Ok((session, Box::new(base) as BoxBase))
+        })
+    }
+
+    fn commit(&self, base: BoxBase, commit: Commit) -> BoxFuture<'_, Result<SetCookies, Error>> {
+        Box::pin(async move {
+            // The slot hands back what this same factory's `open` gave it.
+            let base = base.downcast().map_err(|_| Error::keeping("opened by another factory"))?;
+            SessionFactory::commit(self, *base, commit).await
+        })
+    }
+}
+
+/// One request's session, perhaps not opened yet. Clones are the same slot.
+#[derive(Clone)]
+pub(crate) struct Slot(Arc<Place>);
+
+struct Place {
+    factory: Arc<dyn AnyFactory>,
+    opened: OnceCell<Open>,
+    closed: AtomicBool,
+}
+
+struct Open {
+    session: Session,
+    base: Mutex<Option<BoxBase>>,
+}
+
+impl Slot {
+    pub(crate) fn new(factory: Arc<dyn AnyFactory>) -> Self {
+        Self(Arc::new(Place { factory, opened: OnceCell::new(), closed: AtomicBool::new(false) }))
+    }
+
+    /// The session, opened if this is the first asking (R4).
+    async fn session(&self, headers: &HeaderMap) -> Result<Session, Error> {
+        let place = &*self.0;
+        let open = || async {
+            let (session, base) = place.factory.open(headers).await?;
+            Ok::<_, Error>(Open { session, base: Mutex::new(Some(base)) })
+        };
+        let session = place.opened.get_or_try_init(open).await?.session.clone();
+        if place.closed.load(Ordering::SeqCst) {
+            // Asked for after the response began: still good for reading, writes are refused.
+            session.close(false);
+        }
+        Ok(session)
+    }
+
+    /// Ends the request's use of the session. `None` if nobody asked for it.
+    pub(crate) fn close(&self, failed: bool) -> Option<Closed> {
+        self.0.closed.store(true, Ordering::SeqCst);
+        let open = self.0.opened.get()?;
+        let base = open.base.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let commit = open.session.close(failed);
+        Some(Closed { factory: self.0.factory.clone(), base, commit })
+    }
+}
+
+/// A session that nobody writes any more, to be kept.
+pub(crate) struct Closed {
+    factory: Arc<dyn AnyFactory>,
+    base: BoxBase,
+    commit: Commit,
+}
+
+impl Closed {
+    /// Keeps it, and says what the response's head has to carry.
+    pub(crate) async fn commit(self) -> Result<Head, Error> {
+        let seen = self.commit.was_seen();
+        let cookies = self.factory.commit(self.base, self.commit).await?;
+        Ok(Head { cookies, seen })
+    }
+}
+
+/// What the session adds to the response's head.
+pub(crate) struct Head {
+    cookies: SetCookies,
+    seen: bool,
+}
+
+impl Head {
+    /// For the response that replaces one whose session could not be kept: no cookie, and not to be stored.
+    pub(crate) fn refuse(headers: &mut HeaderMap) {
+        vary_by_cookie(headers);
+        forbid_storing(headers);
+    }
+
+    /// Sets the cookies, and keeps shared caches from giving one visitor's page or cookie to another (S88).
+    pub(crate) fn apply(self, headers: &mut HeaderMap) {
+        if self.seen || !self.cookies.is_empty() {
+            vary_by_cookie(headers);
+        }
+        if !self.cookies.is_empty() {
+            forbid_storing(headers);
+        }
+        for cookie in self.cookies {
+            headers.append(SET_COOKIE, cookie.into_header());
+        }
+    }
+}
+
+fn vary_by_cookie(headers: &mut HeaderMap) {
+    if !has_word(headers, VARY, &["*", "cookie"]) {
+        headers.append(VARY, HeaderValue::from_static("Cookie"));
+    }
+}
+
+/// Unless the handler has itself kept shared caches from storing the response.
+fn forbid_storing(headers: &mut HeaderMap) {
+    if !has_word(headers, CACHE_CONTROL, &["private", "no-store"]) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// Whether a comma-separated header has one of these members.
+fn has_word(headers: &HeaderMap, name: http::HeaderName, words: &[&str]) -> bool {
+    let fields = headers.get_all(name).into_iter().filter_map(|field| field.to_str().ok());
+    let mut members = fields.flat_map(|field| field.split(','));
+    members.any(|member| words.iter().any(|word| member.trim().eq_ignore_ascii_case(word)))
+}
+
+/// Finding the session of a request.
+impl Session {
+    /// The session of a request that came through a [session layer](crate::SessionLayer): opened at the first call,
+    /// the same one at every later call.
+    ///
+    /// Handlers of axum take a `Session` as an argument instead.
+    ///
+    /// # Errors
+    /// [`Error::NoLayer`] where no layer is installed; whatever the factory fails with.
+    pub async fn of<B>(request: &Request<B>) -> Result<Self, Error> {
+        Self::of_parts(request.extensions(), request.headers()).await
+    }
+
+    /// As [`of`](Session::of), for a request that was taken apart.
+    ///
+    /// # Errors
+    /// As [`of`](Session::of).
+    pub async fn of_parts(extensions: &Extensions, headers: &HeaderMap) -> Result<Self, Error> {
+        let slot = extensions.get::<Slot>().ok_or(Error::NoLayer)?;
+        slot.session(headers).await
+    }
+}

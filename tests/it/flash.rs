@@ -1,0 +1,106 @@
+//! Flash messages, as a later request sees them.
+
+use cloakroom::{Queue, Session};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::site::Site;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Notice {
+    level: String,
+    text: String,
+}
+
+const NOTICES: Queue<Notice> = Queue::new("notices");
+const ONCE: Queue<String> = Queue::new("once").unique();
+
+#[tokio::test]
+async fn r28_to_r35_messages_wait_in_order_and_leave_together() {
+    let session = Session::detached();
+    session.flash("one").unwrap();
+    session.flash(2).unwrap();
+    session.flash("one").unwrap();
+    session.flash_to("other", "x").unwrap();
+    let waiting = [json!("one"), json!(2), json!("one")];
+    assert_eq!(session.peek_flash::<serde_json::Value>("").unwrap(), waiting);
+    assert_eq!(session.peek_flash::<serde_json::Value>("").unwrap(), waiting);
+    assert_eq!(session.flash_queues(), ["", "other"]);
+    assert_eq!(session.pop_flash::<serde_json::Value>("").await.unwrap(), waiting);
+    assert!(session.pop_flash::<String>("").await.unwrap().is_empty());
+    assert_eq!(session.keys(), ["_f_other"], "R32: the queue is gone, not emptied");
+}
+
+#[tokio::test]
+async fn r31_a_unique_queue_refuses_what_waits_in_it_now() {
+    let session = Session::detached();
+    session.flash_to("other", "x").unwrap();
+    assert!(session.flash_unique("once", "x").unwrap());
+    assert!(!session.flash_unique("once", "x").unwrap());
+    session.flash_to(ONCE, "x").unwrap();
+    assert_eq!(session.peek_flash(ONCE).unwrap(), ["x"]);
+    assert!(
+        session.flash_unique("once", &1).unwrap() && session.flash_unique("once", &1.0).unwrap()
+    );
+    session.pop_flash::<serde_json::Value>("once").await.unwrap();
+    assert!(session.flash_unique("once", "x").unwrap(), "what was shown may come again");
+    assert!(session.flash_unique("map", &json!({"a": 1, "b": 2})).unwrap());
+    assert!(!session.flash_unique("map", &json!({"b": 2, "a": 1})).unwrap(), "equal as JSON");
+}
+
+#[tokio::test]
+async fn r29_any_serialisable_message_comes_back_as_it_was() {
+    let session = Session::detached();
+    let notice = Notice { level: "info".into(), text: "<b>3</b> left\r\n\0😀".into() };
+    session.flash_to(NOTICES, &notice).unwrap();
+    assert_eq!(session.pop_flash(NOTICES).await.unwrap(), [notice]);
+}
+
+#[tokio::test]
+async fn a_message_of_another_type_is_an_error_and_stays() {
+    let session = Session::detached();
+    session.flash("text").unwrap();
+    let error = session.pop_flash::<Notice>("").await.unwrap_err();
+    assert_eq!(error.kind(), "wrong_type");
+    assert_eq!(session.pop_flash::<String>("").await.unwrap(), ["text"]);
+}
+
+#[tokio::test]
+async fn r37_a_queue_that_is_no_list_is_an_error_and_no_panic() {
+    let session = Session::detached();
+    session.insert("_f_x", "not a list").unwrap();
+    for error in [
+        session.flash_to("x", "m").unwrap_err(),
+        session.peek_flash::<String>("x").unwrap_err(),
+        session.pop_flash::<String>("x").await.unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("\"_f_x\" is a JSON string"), "{error}");
+    }
+    assert_eq!(session.get::<String>("_f_x").unwrap().as_deref(), Some("not a list"));
+}
+
+#[tokio::test]
+async fn r36_messages_survive_a_redirect_and_are_shown_once() {
+    let (site, _) = Site::signed_at(1_700_000_000.0);
+    let post = site.visit(None, async |session: Session| session.flash("Saved").unwrap()).await;
+    let pop = async |session: Session| session.pop_flash::<String>("").await.unwrap();
+    let shown = site.visit(post.cookie(), pop).await;
+    assert_eq!(shown.result, ["Saved"]);
+    let again = site.visit(shown.cookie(), pop).await;
+    assert!(again.result.is_empty());
+    let gone = site
+        .visit(post.cookie(), async |session: Session| {
+            session.invalidate().unwrap();
+            session.pop_flash::<String>("").await.unwrap()
+        })
+        .await;
+    assert!(gone.result.is_empty());
+}
+
+#[tokio::test]
+async fn r32_a_layout_that_pops_on_every_page_writes_nothing() {
+    let (site, _) = Site::signed_at(1_700_000_000.0);
+    let page =
+        site.visit(None, async |session: Session| session.pop_flash::<String>("").await).await;
+    assert_eq!(page.cookie(), None);
+}

@@ -1,0 +1,13 @@
+//! The behaviour of the library, by subject, through its public face.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
+
+mod cookie;
+mod factory;
+mod flash;
+mod forged;
+mod layer;
+mod replay;
+mod session;
+mod site;
+mod vectors;
