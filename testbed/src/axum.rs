@@ -1,0 +1,129 @@
+//! The service on axum: routes, the input of a request, the session as an extractor, and answers as responses.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use ::axum::Router;
+use ::axum::body::Body;
+use ::axum::extract::rejection::{QueryRejection, StringRejection};
+use ::axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use ::axum::middleware::map_request;
+use ::axum::response::{IntoResponse, Response};
+use ::axum::routing::{MethodFilter, get, on, post};
+use cloakroom::{Error, Session, SessionLayer, SignedCookieFactory};
+use futures_util::stream;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{Method, StatusCode};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::answer::{Answer, Outcome};
+use crate::operation::{self, Operation, ROUTES};
+use crate::stats::Stats;
+
+/// All routes behind a session layer with this factory.
+pub(crate) fn app(factory: SignedCookieFactory, stats: Stats) -> Router {
+    let counting = stats.clone();
+    let count = move |request: Request| {
+        counting.count_request();
+        async { request }
+    };
+    let stats = move || {
+        let counted = Answer::json(&stats.as_json());
+        async { respond(counted) }
+    };
+    let app = Router::new()
+        .route("/none", get(|| async { respond(Answer::done()) }))
+        .route("/stats", get(stats))
+        .route("/slow", post(slow))
+        .route("/fail", post(fail))
+        .route("/stream", get(stream_slowly));
+    ROUTES
+        .into_iter()
+        .fold(app, with_operation)
+        .fallback(|| async { respond(Err(not_found())) })
+        // Inside of the session layer, which so gets to see a panic as a response of 500.
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(SessionLayer::new(factory).on_error(|error: &Error| respond(Err(error.into()))))
+        .layer(map_request(count))
+}
+
+fn with_operation(app: Router, (method, path, operation): (Method, &str, Operation)) -> Router {
+    let only = if method == Method::GET { MethodFilter::GET } else { MethodFilter::POST };
+    let handler = move |Visitor(session): Visitor, Input(input): Input| async move {
+        respond(operation.perform(&session, &input).await)
+    };
+    app.route(path, on(only, handler))
+}
+
+async fn slow(Visitor(session): Visitor, Input(input): Input) -> Response {
+    respond(operation::slow(&session, &input).await)
+}
+
+async fn fail(Visitor(session): Visitor, Input(input): Input) -> Response {
+    respond(operation::fail(&session, &input).await)
+}
+
+/// Writes to the session, then answers piece by piece for 200 ms.
+async fn stream_slowly(Visitor(session): Visitor) -> Response {
+    if let Err(error) = session.modify("streamed", |times: &mut u64| *times += 1) {
+        return respond(Err(error.into()));
+    }
+    let pieces = stream::unfold(1..=4, |mut numbers| async move {
+        let number = numbers.next()?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Some((Ok::<_, Infallible>(format!("piece {number}\n")), numbers))
+    });
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], Body::from_stream(pieces)).into_response()
+}
+
+/// The library's extractor, with a rejection in JSON like all other errors here.
+struct Visitor(Session);
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let session = Session::from_request_parts(parts, state).await;
+        session.map(Self).map_err(|error: Error| respond(Err(error.into())))
+    }
+}
+
+/// An operation's input: the body, or for `GET` the query as a JSON object of texts.
+struct Input(String);
+
+impl<S: Send + Sync> FromRequest<S> for Input {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        if request.method() != Method::GET {
+            let body = String::from_request(request, state).await;
+            let refuse = |error: StringRejection| refused(error.status(), error.body_text());
+            return body.map(Self).map_err(refuse);
+        }
+        let query = Query::<BTreeMap<String, String>>::from_request(request, state).await;
+        let refuse = |error: QueryRejection| refused(error.status(), error.body_text());
+        let Query(query) = query.map_err(refuse)?;
+        Ok(Self(serde_json::json!(query).to_string()))
+    }
+}
+
+fn refused(status: StatusCode, detail: String) -> Response {
+    respond(Err(Answer::failure(status, "bad_request", detail)))
+}
+
+fn not_found() -> Answer {
+    Answer::failure(StatusCode::NOT_FOUND, "not_found", "no such route")
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    respond(Err(Answer::failure(status, "panic", "the handler panicked")))
+}
+
+fn respond(outcome: Outcome) -> Response {
+    let Answer { status, content_type, body } = outcome.unwrap_or_else(|failure| failure);
+    (status, [(CONTENT_TYPE, content_type)], body).into_response()
+}

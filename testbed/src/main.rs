@@ -1,0 +1,75 @@
+//! The testbed: a small HTTP service with every session operation on a route, driven from outside by tests.
+//!
+//! A request goes through `axum.rs` (routes, extractor) into `operation.rs` (what each route does to the
+//! session). A second adapter would be a neighbour of `axum.rs`; the operations stay the same.
+
+mod answer;
+mod axum;
+mod factory;
+mod flash_page;
+mod operation;
+mod options;
+mod stats;
+
+use std::io;
+use std::process::ExitCode;
+
+use options::Options;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let stats = stats::Stats::default();
+    let options = Options::parse(std::env::args().skip(1));
+    let prepared = options.and_then(|options| {
+        let factory = factory::signed_cookie(&options, &stats)?;
+        Ok((options, factory))
+    });
+    match prepared {
+        Err(problem) => {
+            eprintln!("cloakroom-testbed: {problem}");
+            ExitCode::from(2)
+        }
+        Ok((options, factory)) => match serve(&options, axum::app(factory, stats)).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("cloakroom-testbed: {}: {error}", options.listen);
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+/// Serves until it is told to stop, then finishes the requests in flight.
+async fn serve(options: &Options, app: ::axum::Router) -> io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let closed = if options.until_stdin_closes { stdin_closed() } else { never() };
+    let listener = TcpListener::bind(&options.listen).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let stop = async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            Ok(()) = closed => {}
+        }
+    };
+    ::axum::serve(listener, app).with_graceful_shutdown(stop).await
+}
+
+/// Says when stdin ends. On a thread of its own, because a blocked read cannot be called off and would hold up
+/// the end of the runtime.
+fn stdin_closed() -> oneshot::Receiver<()> {
+    let (tell, told) = oneshot::channel();
+    std::thread::spawn(move || {
+        // An error means that there is nothing more to read, too.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        let _ = tell.send(());
+    });
+    told
+}
+
+/// A channel whose other end is gone: `select!` then leaves its branch out.
+fn never() -> oneshot::Receiver<()> {
+    oneshot::channel().1
+}

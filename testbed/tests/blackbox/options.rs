@@ -1,0 +1,111 @@
+//! The testbed itself: its options, its answers to what it does not have, its end.
+
+use serde_json::json;
+
+use cloakroom_testbed::{Service, Visitor};
+
+use crate::{command, visitor};
+
+/// What it says on stderr when it does not start: one line, with status 2.
+fn refusal(options: &[&str]) -> String {
+    let output = command("").args(options).output().expect("the testbed can be started");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(2), "{options:?}: {said}");
+    assert_eq!((said.lines().count(), output.stdout.len()), (1, 0), "{options:?}: {said}");
+    said
+}
+
+#[test]
+fn r54_what_cannot_be_served_is_said_at_the_start() {
+    for (options, word) in [
+        (["--adapter", "actix"], "not built yet"),
+        (["--adapter", "rocket"], "unknown"),
+        (["--factory", "memory:"], "not built yet"),
+        (["--factory", "postgres://me:hunter2@db/x"], "not built yet"),
+        (["--factory", "floppy:"], "unknown"),
+        (["--factory", "signed-cookie:x"], "nothing more"),
+        (["--idle", "soon"], "not whole seconds"),
+        (["--idle", "-1"], "not whole seconds"),
+        (["--renew-after", "1.5"], "not whole seconds"),
+        (["--now", "NaN"], "not a time"),
+        (["--keep-on-error", "perhaps"], "neither true nor false"),
+        (["--absolute", "60"], "not built yet"),
+        (["--csrf", "all"], "not built yet"),
+        (["--origin", "https://example.org"], "not built yet"),
+        (["--io-timeout", "100"], "not built yet"),
+        (["--colour", "blue"], "unknown option --colour"),
+    ] {
+        let said = refusal(&options);
+        assert!(said.contains(word) && !said.contains("hunter2"), "{options:?}: {said}");
+    }
+    assert!(refusal(&["--idle"]).contains("needs a value"));
+}
+
+#[test]
+fn r53_s38_a_secret_that_can_be_guessed_is_refused_without_showing_it() {
+    for secret in ["hunter2", "", &"ab".repeat(40)] {
+        let said = refusal(&["--secret", secret]);
+        assert!(said.contains("openssl rand"), "{said}");
+        assert!(secret.is_empty() || !said.contains(secret), "{said}");
+    }
+}
+
+#[test]
+fn the_options_that_name_what_is_built_are_taken() {
+    let mut visitor = visitor("--adapter axum --factory signed-cookie: --listen 127.0.0.1:0");
+    assert_eq!(visitor.get("/none").json(), json!({}));
+}
+
+#[test]
+fn what_the_library_does_not_have_yet_is_not_available() {
+    let mut visitor = visitor("");
+    for path in ["/csrf/socket", "/mine"] {
+        assert_eq!(visitor.get(path).error(), (501, "not_available".into()), "{path}");
+    }
+    for path in [
+        "/csrf/check",
+        "/csrf/predicate",
+        "/csrf/guarded",
+        "/renew",
+        "/login",
+        "/revoke-others",
+        "/revoke-all",
+    ] {
+        let answer = visitor.post(path, &json!({}));
+        assert_eq!(answer.error(), (501, "not_available".into()), "{path}");
+    }
+}
+
+#[test]
+fn bad_input_is_an_error_in_json_too() {
+    let mut visitor = visitor("");
+    assert_eq!(visitor.get("/nowhere").error(), (404, "not_found".into()));
+    for body in ["", "{", "[]", r#"{"key": 1, "value": 1}"#] {
+        assert_eq!(visitor.post_text("/set", body).error(), (400, "bad_request".into()), "{body}");
+    }
+    assert_eq!(visitor.get("/get").error(), (400, "bad_request".into()));
+    let then = json!({"route": "/nowhere"});
+    let answer = visitor.post("/slow", &json!({"sleep_ms": 0, "then": then}));
+    assert_eq!(answer.error(), (400, "bad_request".into()));
+}
+
+#[test]
+fn sigterm_ends_it_after_the_requests_in_flight() {
+    let mut service = Service::start(&mut command(""));
+    let answer = std::thread::scope(|scope| {
+        let slow = scope.spawn(|| {
+            let then = json!({"route": "/set", "body": {"key": "a", "value": 1}});
+            Visitor::new(&service).post("/slow", &json!({"sleep_ms": 500, "then": then}))
+        });
+        // Asked on another connection until there has been one request besides these: the slow one.
+        let mut other = Visitor::new(&service);
+        let mut asked = 1;
+        while other.get("/stats").json()["requests"] != json!(asked + 1) {
+            asked += 1;
+        }
+        service.terminate();
+        slow.join().expect("the request was answered")
+    });
+    assert_eq!(answer.json(), json!({"previous": null}));
+    assert!(service.wait().success());
+}
