@@ -1,0 +1,50 @@
+//! `cargo xtask`: the chores of this repository, in Rust so that they run wherever cargo runs.
+//!
+//! The first word names the chore, this file maps it to a function. What `test` consists of is
+//! the list in `checks.rs`, the rules that `tidy` keeps are in `tidy.rs`.
+
+mod checks;
+mod provision;
+mod run;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use run::Failure;
+use workspace::Workspace;
+
+const HELP: &str = "\
+usage: cargo xtask <chore>
+
+  test           everything that must hold before a commit; installs what its tests need
+  test --quick   formatting, lints, tidiness and the library's tests; no server, no browser
+  tidy           only the rules that no compiler knows: file heads, layers, rule numbers
+  deny           licences, sources and banned crates of all dependencies
+  help           this text";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let chore = match words.as_slice() {
+        ["test"] => checks::test,
+        ["test", "--quick"] => checks::quick,
+        ["tidy"] => tidy::report,
+        ["deny"] => checks::deny,
+        ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match Workspace::find().and_then(|workspace| chore(&workspace)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(text)) => {
+            eprintln!("\n{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
