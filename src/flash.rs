@@ -32,7 +32,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::session::{Change, Entries, Value};
+use crate::session::{self, Change, Entries, MAX_DEPTH, Value};
 use crate::{Error, Session};
 
 /// What the session keys of flash queues begin with; Pyramid's, so that both can share a session.
@@ -163,13 +163,19 @@ impl Session {
         queue: impl QueueOf<M>,
     ) -> Result<Vec<M>, Error> {
         let key = key(queue.as_ref());
-        let waiting = messages(&self.look().entries, &key)?;
-        if waiting.is_empty() {
-            return Ok(Vec::new());
+        loop {
+            let waiting = messages(&self.look().entries, &key)?;
+            if waiting.is_empty() {
+                return Ok(Vec::new());
+            }
+            let shown = decode(&key, &waiting)?;
+            // What is taken is what is shown, also when another task pops or pushes in between.
+            let mut state = self.write()?;
+            if messages(&state.entries, &key)? == waiting {
+                state.note(Change::TakeFlash { queue: key, messages: waiting })?;
+                return Ok(shown);
+            }
         }
-        let shown = decode(&key, &waiting)?;
-        self.write()?.note(Change::TakeFlash { queue: key, messages: waiting })?;
-        Ok(shown)
     }
 
     /// The messages of a queue, oldest first, which stay in it.
@@ -195,6 +201,10 @@ impl Session {
     {
         let queue = key(queue);
         let message = Value::encode(&queue, message)?;
+        let depth = 1 + session::depth(message.as_bytes()); // in the queue's array
+        if depth > MAX_DEPTH {
+            return Err(Error::TooDeep { key: queue, depth });
+        }
         let mut state = self.write()?;
         let waiting = state.entries.get(&queue);
         state.note(Change::PushFlash { queue: queue.clone(), message, unique })?;

@@ -44,8 +44,8 @@
 //! | [`time`], [`random`] | clock and randomness, to be replaced in tests |
 //!
 //! # What it does not do
-//! It checks no CSRF token by itself yet, it keeps no session on the server yet, and it does not encrypt: whoever has
-//! the cookie can read it.
+//! It does not encrypt: whoever has the cookie can read it. It keeps no session on the server. It makes CSRF tokens,
+//! and leaves it to the handler to compare them.
 //!
 //! # Features
 //! | feature | default | what |

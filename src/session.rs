@@ -178,10 +178,16 @@ impl Session {
     /// [`Error::WrongType`] if it is not a `T`; then it stays.
     pub fn take<T: DeserializeOwned>(&self, key: impl Names<T>) -> Result<Option<T>, Error> {
         let key = key.as_ref();
-        let Some(value) = self.write()?.entries.get(key) else { return Ok(None) };
-        let taken = value.decode(key)?;
-        self.remove(key)?;
-        Ok(Some(taken))
+        loop {
+            let Some(value) = self.write()?.entries.get(key) else { return Ok(None) };
+            let taken = value.decode(key)?;
+            // What is removed is what was read, also when another task writes in between.
+            let mut state = self.write()?;
+            if state.entries.get(key).is_some_and(|now| now.as_bytes() == value.as_bytes()) {
+                state.note(Change::Remove { key: key.into() })?;
+                return Ok(Some(taken));
+            }
+        }
     }
 
     /// Removes the key that was added last and returns it.

@@ -1,5 +1,6 @@
 //! Flash messages, as a later request sees them.
 
+use cloakroom::session::MAX_DEPTH;
 use cloakroom::{Queue, Session};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -103,4 +104,41 @@ async fn r32_a_layout_that_pops_on_every_page_writes_nothing() {
     let page =
         site.visit(None, async |session: Session| session.pop_flash::<String>("").await).await;
     assert_eq!(page.cookie(), None);
+}
+
+#[tokio::test]
+async fn s84_a_message_nested_as_deeply_as_allowed_comes_back_and_no_deeper_one_is_taken() {
+    let nested = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    let (site, _) = Site::signed_at(1_700_000_000.0);
+    let post = site
+        .visit(None, async |session: Session| {
+            let error = session.flash(nested(MAX_DEPTH)).unwrap_err();
+            assert_eq!(error.kind(), "too_deep");
+            session.flash(nested(MAX_DEPTH - 1)).unwrap();
+        })
+        .await;
+    let pop = async |session: Session| session.pop_flash::<serde_json::Value>("").await.unwrap();
+    assert_eq!(site.visit(post.cookie(), pop).await.result, [nested(MAX_DEPTH - 1)]);
+}
+
+#[test]
+fn handles_in_several_threads_show_each_message_once() {
+    let session = Session::detached();
+    let shown = std::thread::scope(|scope| {
+        let poppers: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    let mut shown = Vec::new();
+                    for number in 0..200 {
+                        session.flash(number).unwrap();
+                        shown.extend(runtime.block_on(session.pop_flash::<u32>("")).unwrap());
+                    }
+                    shown.len()
+                })
+            })
+            .collect();
+        poppers.into_iter().map(|popper| popper.join().unwrap()).sum::<usize>()
+    });
+    assert_eq!(shown, 800);
 }
