@@ -213,13 +213,14 @@ impl SessionFactory for SignedCookieFactory {
 
     async fn commit(&self, base: Base, mut commit: Commit) -> Result<SetCookies, Error> {
         let (now, origin) = (commit.now(), commit.origin());
-        if commit.is_invalidated() && commit.entries().is_empty() {
+        let dropped = commit.has_failed() && !self.set_on_exception;
+        if commit.is_invalidated() && (dropped || commit.entries().is_empty()) {
             return match origin {
                 Origin::Absent => Ok(SetCookies::none()),
                 Origin::Live | Origin::Expired => Ok(SetCookies::one(self.cookie.remove()?)),
             };
         }
-        if commit.has_failed() && !self.set_on_exception && !commit.is_invalidated() {
+        if dropped {
             return Ok(SetCookies::none());
         }
         let due = origin != Origin::Absent

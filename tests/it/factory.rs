@@ -220,6 +220,14 @@ async fn r24_a_failed_response_is_kept_or_not_by_setting_but_a_logout_always_is(
         let ended =
             site.respond(live.cookie(), response(), async |s: Session| s.invalidate()).await;
         assert_eq!(ended.cookie(), Some("session="), "S27: {keep} {status}");
+        let restarted = site
+            .respond(live.cookie(), response(), async |session: Session| {
+                session.invalidate().unwrap();
+                session.insert("k", 2).unwrap();
+            })
+            .await;
+        let removed = restarted.cookie() == Some("session=");
+        assert_eq!(removed, !cookie, "S27: what was written after is dropped: {keep} {status}");
     }
 }
 

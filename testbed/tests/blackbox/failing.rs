@@ -60,14 +60,15 @@ fn r24_a_panic_is_an_error_like_others() {
 #[test]
 fn r24_a_logout_is_kept_whatever_happens() {
     let set = json!({"route": "/set", "body": {"key": "after", "value": 1}});
-    for (then, left) in [
-        (json!([{"route": "/logout"}]), json!({})),
-        (json!([{"route": "/logout"}, set]), json!({"after": 1})),
+    for (options, then, left) in [
+        ("--keep-on-error false", json!([{"route": "/logout"}]), json!({})),
+        ("--keep-on-error false", json!([{"route": "/logout"}, set]), json!({})), // an ordinary change
+        ("", json!([{"route": "/logout"}, set]), json!({"after": 1})),
     ] {
-        let mut visitor = visitor("--keep-on-error false");
+        let mut visitor = visitor(options);
         visitor.post("/set", &json!({"key": "user", "value": "ada"}));
         assert_eq!(visitor.post("/fail", &json!({"status": 500, "then": then})).status, 500);
-        assert_eq!(visitor.get("/all").json(), json!({"values": left}));
+        assert_eq!(visitor.get("/all").json(), json!({"values": left}), "{options}");
     }
 }
 
