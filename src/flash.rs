@@ -30,9 +30,9 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
-use crate::session::{self, Change, Entries, MAX_DEPTH, Value};
+use crate::session::queue::messages;
+use crate::session::{self, Change, MAX_DEPTH, Value};
 use crate::{Error, Session};
 
 /// What the session keys of flash queues begin with; Pyramid's, so that both can share a session.
@@ -213,55 +213,10 @@ impl Session {
     }
 }
 
-/// Appends `message` to the array under the session key `queue`.
-pub(crate) fn push(
-    entries: &mut Entries,
-    queue: &str,
-    message: &Value,
-    unique: bool,
-) -> Result<(), Error> {
-    let mut waiting = messages(entries, queue)?;
-    if !(unique && waiting.contains(message)) {
-        waiting.push(message.clone());
-        entries.set(queue, &array(&waiting));
-    }
-    Ok(())
-}
-
-/// Removes the oldest message equal to each of `taken`, and the key when nothing is left (R32).
-pub(crate) fn take(entries: &mut Entries, queue: &str, taken: &[Value]) -> Result<(), Error> {
-    let mut waiting = messages(entries, queue)?;
-    for message in taken {
-        if let Some(at) = waiting.iter().position(|other| other == message) {
-            waiting.remove(at);
-        }
-    }
-    if waiting.is_empty() {
-        entries.remove(queue);
-    } else {
-        entries.set(queue, &array(&waiting));
-    }
-    Ok(())
-}
-
 fn key(queue: &str) -> String {
     format!("{PREFIX}{queue}")
 }
 
-fn messages(entries: &Entries, key: &str) -> Result<Vec<Value>, Error> {
-    let Some(array) = entries.get(key) else { return Ok(Vec::new()) };
-    let messages: Vec<Box<RawValue>> = array.decode(key)?;
-    Ok(messages
-        .into_iter()
-        .map(|raw| Value::shared(Box::<str>::from(raw).into_string().into()))
-        .collect())
-}
-
 fn decode<M: DeserializeOwned>(key: &str, messages: &[Value]) -> Result<Vec<M>, Error> {
     messages.iter().map(|message| message.decode(key)).collect()
-}
-
-fn array(messages: &[Value]) -> Value {
-    let texts: Vec<&str> = messages.iter().map(Value::as_json).collect();
-    Value::shared(format!("[{}]", texts.join(",")).into())
 }

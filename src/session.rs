@@ -21,22 +21,29 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::factory::{Commit, Facts, Opened, Origin};
 use crate::random::Random;
 use crate::{Error, Timestamp};
 
 mod change;
+mod commit;
 mod entries;
 mod key;
+mod opened;
+pub(crate) mod queue;
 mod value;
 
 pub use change::Changes;
+pub use commit::Commit;
 pub use entries::Entries;
 pub use key::{Holds, Key, Names};
+pub use opened::{Opened, Origin};
 pub use value::{MAX_DEPTH, MAX_VALUE_BYTES, Value};
 
 pub(crate) use change::Change;
 pub(crate) use value::depth;
+
+use commit::Usage;
+use opened::Facts;
 
 /// One visitor's data during one request. Clones are handles on the same session.
 ///
@@ -71,21 +78,6 @@ pub(crate) struct State {
     changes: Changes,
     usage: Usage,
     closed: bool,
-}
-
-/// What a request did with its session, apart from the changes themselves.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Usage {
-    /// Anything at all was asked, so that the answer may depend on the cookie.
-    pub(crate) seen: bool,
-    /// The data was looked at: idle time starts anew.
-    pub(crate) looked: bool,
-    /// A method that writes was called, whether or not it made a difference.
-    pub(crate) wrote: bool,
-    /// `changed()` was called.
-    pub(crate) marked: bool,
-    /// `invalidate()` was called.
-    pub(crate) invalidated: bool,
 }
 
 /// Creation and reading.

@@ -2,9 +2,7 @@
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
-use cloakroom::Session;
-
-use crate::error::AppError;
+use cloakroom::{Error, Session};
 
 /// The frame around each page.
 pub(crate) struct Frame {
@@ -16,7 +14,7 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// Takes the waiting messages: they are shown by the page that this frame is for.
-    pub(crate) async fn of(path: &'static str, session: &Session) -> Result<Self, AppError> {
+    pub(crate) async fn of(path: &'static str, session: &Session) -> Result<Self, Error> {
         let messages: Vec<serde_json::Value> = session.pop_flash("").await?;
         Ok(Self { path, messages: messages.iter().map(plain).collect() })
     }
@@ -45,6 +43,6 @@ pub(crate) fn plain(value: &serde_json::Value) -> String {
 }
 
 /// Answers with a page.
-pub(crate) fn show(page: &impl Template) -> Result<Response, AppError> {
+pub(crate) fn show(page: &impl Template) -> askama::Result<Response> {
     Ok(Html(page.render()?).into_response())
 }

@@ -38,13 +38,13 @@ const MAX_AGE_LIMIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// ```
 #[derive(Debug, Clone)]
 pub struct CookieSettings {
-    pub(super) name: String,
-    pub(super) path: String,
-    pub(super) domain: Option<String>,
-    pub(super) secure: bool,
-    pub(super) http_only: bool,
-    pub(super) same_site: SameSite,
-    pub(super) max_age: Option<Duration>,
+    name: String,
+    path: String,
+    domain: Option<String>,
+    secure: bool,
+    http_only: bool,
+    same_site: SameSite,
+    max_age: Option<Duration>,
 }
 
 impl CookieSettings {
@@ -118,7 +118,8 @@ impl CookieSettings {
     pub fn build(&self) -> Result<CookieWriter, ConfigError> {
         self.check_name()?;
         self.check_attributes()?;
-        Ok(CookieWriter::new(self))
+        let kept = self.attributes(self.max_age.map(|age| age.as_secs()));
+        Ok(CookieWriter::new(self.name.clone(), kept, self.attributes(Some(0))))
     }
 
     fn check_name(&self) -> Result<(), ConfigError> {
@@ -172,5 +173,28 @@ impl CookieSettings {
             }
             _ => Ok(()),
         }
+    }
+
+    /// In Pyramid's order: Domain, Max-Age, Path, Secure, HttpOnly, SameSite. `Max-Age` alone is enough for every
+    /// browser in use, so there is no `Expires`.
+    fn attributes(&self, max_age: Option<u64>) -> String {
+        let mut text = String::new();
+        if let Some(domain) = &self.domain {
+            text.push_str("; Domain=");
+            text.push_str(domain);
+        }
+        if let Some(seconds) = max_age {
+            text.push_str(&format!("; Max-Age={seconds}"));
+        }
+        text.push_str("; Path=");
+        text.push_str(&self.path);
+        text.push_str(if self.secure { "; Secure" } else { "" });
+        text.push_str(if self.http_only { "; HttpOnly" } else { "" });
+        text.push_str(match self.same_site {
+            SameSite::Strict => "; SameSite=Strict",
+            SameSite::Lax => "; SameSite=Lax",
+            SameSite::None => "; SameSite=None",
+        });
+        text
     }
 }

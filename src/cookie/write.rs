@@ -4,14 +4,13 @@ use std::fmt;
 
 use http::HeaderValue;
 
-use super::settings::{CookieSettings, SameSite};
 use crate::Error;
 use crate::error::TooLarge;
 
 /// The most bytes that browsers keep of a cookie's name and value together (RFC 6265bis, S10).
 pub const MAX_COOKIE_BYTES: usize = 4096;
 
-/// Writes one cookie, with attributes that were checked when it was [built](CookieSettings::build).
+/// Writes one cookie, with attributes that were checked when it was [built](super::CookieSettings::build).
 #[derive(Debug, Clone)]
 pub struct CookieWriter {
     name: String,
@@ -20,13 +19,9 @@ pub struct CookieWriter {
 }
 
 impl CookieWriter {
-    pub(super) fn new(settings: &CookieSettings) -> Self {
-        let age = settings.max_age.map(|age| age.as_secs());
-        Self {
-            name: settings.name.clone(),
-            kept: attributes(settings, age),
-            removed: attributes(settings, Some(0)),
-        }
+    /// `kept` and `removed` are the attributes of a cookie that stays and of one that goes, each with its `; `.
+    pub(super) const fn new(name: String, kept: String, removed: String) -> Self {
+        Self { name, kept, removed }
     }
 
     /// The cookie's name.
@@ -68,29 +63,6 @@ impl CookieWriter {
         }
         HeaderValue::try_from(line).map(SetCookie).map_err(Error::keeping)
     }
-}
-
-/// In Pyramid's order: Domain, Max-Age, Path, Secure, HttpOnly, SameSite. `Max-Age` alone is enough for every
-/// browser in use, so there is no `Expires`.
-fn attributes(settings: &CookieSettings, max_age: Option<u64>) -> String {
-    let mut text = String::new();
-    if let Some(domain) = &settings.domain {
-        text.push_str("; Domain=");
-        text.push_str(domain);
-    }
-    if let Some(seconds) = max_age {
-        text.push_str(&format!("; Max-Age={seconds}"));
-    }
-    text.push_str("; Path=");
-    text.push_str(&settings.path);
-    text.push_str(if settings.secure { "; Secure" } else { "" });
-    text.push_str(if settings.http_only { "; HttpOnly" } else { "" });
-    text.push_str(match settings.same_site {
-        SameSite::Strict => "; SameSite=Strict",
-        SameSite::Lax => "; SameSite=Lax",
-        SameSite::None => "; SameSite=None",
-    });
-    text
 }
 
 /// One `Set-Cookie` header, as [`CookieWriter`] made it.

@@ -7,8 +7,9 @@
 use std::fmt;
 
 use super::entries::Entries;
+use super::queue;
 use super::value::Value;
-use crate::{Error, flash};
+use crate::Error;
 
 /// What [`Session::modify`](crate::Session::modify) keeps: reads the old value, if any, and makes the new one.
 pub(crate) type Modify = Box<dyn FnMut(Option<&Value>) -> Result<Value, Error> + Send>;
@@ -51,10 +52,10 @@ impl Change {
                 let value = modify(entries.get(key).as_ref())?;
                 entries.set(key, &value);
             }
-            Self::PushFlash { queue, message, unique } => {
-                flash::push(entries, queue, message, *unique)?;
+            Self::PushFlash { queue: key, message, unique } => {
+                queue::push(entries, key, message, *unique)?;
             }
-            Self::TakeFlash { queue, messages } => flash::take(entries, queue, messages)?,
+            Self::TakeFlash { queue: key, messages } => queue::take(entries, key, messages)?,
         }
         Ok(())
     }

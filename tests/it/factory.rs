@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloakroom::cookie::{Candidates, CookieHeader, CookieSettings, CookieWriter, SetCookies};
-use cloakroom::factory::{Commit, Opened, Refused};
+use cloakroom::factory::{Commit, Opened, Refused, SignedCookieBuilder};
 use cloakroom::keyring::HashAlg;
 use cloakroom::session::MAX_DEPTH;
 use cloakroom::testing::FakeClock;
@@ -185,8 +185,9 @@ async fn s13_two_valid_cookies_that_differ_are_nobodys() {
 
 #[tokio::test]
 async fn s42_another_spelling_of_a_valid_cookie_is_refused_unless_lenient() {
-    let strict = Site::new(builder().build().unwrap());
-    let lenient = Site::new(builder().lenient().build().unwrap());
+    let at = |builder: SignedCookieBuilder| builder.clock(FakeClock::at(1_700_000_000.0)).build();
+    let strict = Site::new(at(builder()).unwrap());
+    let lenient = Site::new(at(builder().lenient()).unwrap());
     let made = strict.visit(None, async |s: Session| s.insert("k", "v").map(drop)).await;
     let value = made.cookie_value().unwrap();
     let read = async |session: Session| session.contains_key("k");
@@ -198,9 +199,7 @@ async fn s42_another_spelling_of_a_valid_cookie_is_refused_unless_lenient() {
         [format!("{value}="), value.replace('-', "+").replace('_', "/"), format!(".{value}...")]
     {
         let header = format!("session={respelt}");
-        if respelt != value {
-            assert!(!strict.visit(&*header, read).await.result, "{respelt}");
-        }
+        assert!(!strict.visit(&*header, read).await.result, "{respelt}");
     }
     let header = format!("session={}", value.replace('-', "+").replace('_', "/"));
     assert!(lenient.visit(&*header, read).await.result);

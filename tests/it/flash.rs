@@ -1,5 +1,9 @@
 //! Flash messages, as a later request sees them.
 
+use std::cell::RefCell;
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
+
 use cloakroom::session::MAX_DEPTH;
 use cloakroom::{Queue, Session};
 use serde::{Deserialize, Serialize};
@@ -119,6 +123,40 @@ async fn s84_a_message_nested_as_deeply_as_allowed_comes_back_and_no_deeper_one_
         .await;
     let pop = async |session: Session| session.pop_flash::<serde_json::Value>("").await.unwrap();
     assert_eq!(site.visit(post.cookie(), pop).await.result, [nested(MAX_DEPTH - 1)]);
+}
+
+/// A message that is read while somebody else pops the queue, as slow reading on two tasks would have it.
+struct ReadWhilePopped;
+
+thread_local! {
+    static SOMEBODY: RefCell<Option<Session>> = const { RefCell::new(None) };
+}
+
+impl<'de> Deserialize<'de> for ReadWhilePopped {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if let Some(session) = SOMEBODY.take() {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let elsewhere = runtime.block_on(session.pop_flash::<String>("")).unwrap();
+            assert_eq!(elsewhere, ["once"]);
+            session.flash("meanwhile").unwrap();
+        }
+        String::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+#[test]
+fn what_somebody_else_popped_meanwhile_is_not_shown_again() {
+    let session = Session::detached();
+    session.flash("once").unwrap();
+    SOMEBODY.set(Some(session.clone()));
+    // Polled by hand: a runtime would not let the inner pop start another.
+    let mut pop = std::pin::pin!(session.pop_flash::<ReadWhilePopped>(""));
+    let shown = match pop.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(shown) => shown.unwrap().len(),
+        Poll::Pending => panic!("there is nothing to wait for"),
+    };
+    assert_eq!(shown, 1, "only the message that came meanwhile");
+    assert!(session.is_empty());
 }
 
 #[test]

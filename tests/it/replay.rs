@@ -157,6 +157,9 @@ fn popping_takes_only_what_was_shown() {
     let pushed_meanwhile = entries(&[("_f_", "[\"a\",\"b\",\"a\",\"c\"]")]);
     let merged = commit.changes().replay(&pushed_meanwhile).unwrap();
     assert_eq!(merged, entries(&[("_f_", "[\"a\",\"c\"]")]));
+    let pushed_before = entries(&[("_f_", "[\"c\",\"b\"]")]);
+    let merged = commit.changes().replay(&pushed_before).unwrap();
+    assert_eq!(merged, entries(&[("_f_", "[\"c\"]")]));
     let shown_elsewhere = commit.changes().replay(&Entries::new()).unwrap();
     assert_eq!(shown_elsewhere, Entries::new());
 }

@@ -34,7 +34,7 @@ pub(crate) async fn page(session: Session, headers: HeaderMap) -> Result<Respons
     };
     let created = session.created().as_secs();
     let now = cloakroom::time::Clock::now(&cloakroom::time::SystemClock).as_secs();
-    show(&Cookie {
+    let page = Cookie {
         frame,
         text: sent.map(str::to_owned),
         decoded: sent.and_then(decode),
@@ -42,7 +42,8 @@ pub(crate) async fn page(session: Session, headers: HeaderMap) -> Result<Respons
         created,
         minutes_old: (now - created) / 60,
         minutes_left: session.expires_in().map_or(0, |left| left.as_secs() / 60),
-    })
+    };
+    Ok(show(&page)?)
 }
 
 /// The JSON behind the signature, indented. No secret is needed for this.

@@ -64,5 +64,5 @@ async fn with_shown(
         let messages: Vec<Value> = session.peek_flash(&queue)?;
         waiting.push((queue, messages.iter().map(plain).collect()));
     }
-    show(&Flash { frame, waiting, shown })
+    Ok(show(&Flash { frame, waiting, shown })?)
 }

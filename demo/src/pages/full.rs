@@ -19,7 +19,7 @@ struct Full {
 
 pub(crate) async fn page(session: Session) -> Result<Response, AppError> {
     let frame = Frame::of("/full", &session).await?;
-    show(&Full { frame, limit: SignedCookieFactory::MAX_VALUE, too_much: TOO_MUCH })
+    Ok(show(&Full { frame, limit: SignedCookieFactory::MAX_VALUE, too_much: TOO_MUCH })?)
 }
 
 /// Never gets as far as its redirect.

@@ -21,5 +21,5 @@ pub(crate) async fn page(session: Session) -> Result<Response, AppError> {
         *visits += 1;
         *visits
     })?;
-    show(&Start { frame: Frame::of("/", &session).await?, visits })
+    Ok(show(&Start { frame: Frame::of("/", &session).await?, visits })?)
 }

@@ -31,7 +31,7 @@ pub(crate) async fn page(session: Session) -> Result<Response, AppError> {
     let frame = Frame::of("/values", &session).await?;
     let entries = session.entries();
     let pairs = entries.iter().map(|(key, value)| (key.to_owned(), value.as_json().to_owned()));
-    show(&Values { frame, pairs: pairs.collect() })
+    Ok(show(&Values { frame, pairs: pairs.collect() })?)
 }
 
 /// What is no JSON is kept as text.

@@ -20,5 +20,5 @@ pub(crate) async fn page(session: Session) -> Result<Response, AppError> {
     }
     session.insert("abc", "123")?;
     let fred = session.contains_key("fred");
-    show(&WalkThrough { frame: Frame::of("/walk-through", &session).await?, fred })
+    Ok(show(&WalkThrough { frame: Frame::of("/walk-through", &session).await?, fred })?)
 }

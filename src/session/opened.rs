@@ -1,0 +1,75 @@
+//! A session as a factory opened it: its entries, and the facts that stay the same while a request is served.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::entries::Entries;
+use crate::Timestamp;
+use crate::random::{Random, SystemRandom};
+
+/// Whether the request came with a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It named none, or none that can be accepted.
+    Absent,
+    /// It named one that is alive.
+    Live,
+    /// It named one that was idle for too long; its data is gone.
+    Expired,
+}
+
+/// A session as a factory opened it.
+pub struct Opened<B> {
+    pub(crate) entries: Entries,
+    pub(crate) facts: Facts,
+    pub(crate) base: B,
+}
+
+/// What does not change while a request is served.
+#[derive(Clone)]
+pub(crate) struct Facts {
+    pub(crate) origin: Origin,
+    pub(crate) now: Timestamp,
+    pub(crate) created: Timestamp,
+    pub(crate) idle_left: Option<Duration>,
+    pub(crate) random: Arc<dyn Random>,
+}
+
+impl<B> Opened<B> {
+    /// A new, empty session that begins `now`.
+    #[must_use]
+    pub fn absent(now: Timestamp, base: B) -> Self {
+        Self::with(Origin::Absent, now, now, Entries::new(), base)
+    }
+
+    /// The session that the request named, opened `now`.
+    #[must_use]
+    pub fn live(now: Timestamp, created: Timestamp, entries: Entries, base: B) -> Self {
+        Self::with(Origin::Live, now, created, entries, base)
+    }
+
+    /// An empty session in place of one that was idle for too long.
+    #[must_use]
+    pub fn expired(now: Timestamp, created: Timestamp, base: B) -> Self {
+        Self::with(Origin::Expired, now, created, Entries::new(), base)
+    }
+
+    /// How long the session lives from now if nobody comes back; no limit unless said.
+    #[must_use]
+    pub fn idle_left(mut self, idle_left: Option<Duration>) -> Self {
+        self.facts.idle_left = idle_left;
+        self
+    }
+
+    /// Where the session's CSRF token comes from; the operating system unless said.
+    #[must_use]
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.facts.random = random;
+        self
+    }
+
+    fn with(origin: Origin, now: Timestamp, created: Timestamp, entries: Entries, base: B) -> Self {
+        let random = Arc::new(SystemRandom);
+        Self { entries, facts: Facts { origin, now, created, idle_left: None, random }, base }
+    }
+}
