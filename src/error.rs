@@ -7,6 +7,8 @@ use std::fmt;
 
 use http::StatusCode;
 
+use crate::store::StoreError;
+
 /// What `Box<dyn Error>` is called here.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -81,6 +83,38 @@ pub enum Error {
         /// What the factory said.
         source: BoxError,
     },
+    /// The store did not do its part. It is not known to hold nothing, so this is never an empty session (S73).
+    #[error("the session could not be {action}")]
+    Store {
+        /// `opened`, `kept`, `listed` or `revoked`.
+        action: &'static str,
+        /// What the store said.
+        source: StoreError,
+    },
+    /// Other requests wrote the same session again and again, each a moment earlier; nothing of this one was kept.
+    #[error(
+        "the session was too busy: {attempts} attempts to keep it, and others were faster each time"
+    )]
+    Busy {
+        /// How often it was tried.
+        attempts: usize,
+    },
+    /// The request read this key and then set it, and another request changed it in between; nothing of this one was
+    /// kept. [`Session::modify`](crate::Session::modify) does not have that problem.
+    #[error(
+        "session value {key:?} was changed by another request after this one had read it; \
+         try again, or use `modify`"
+    )]
+    Overwrites {
+        /// The key.
+        key: String,
+    },
+    /// The session's factory has no such thing.
+    #[error("{what} needs a session that is kept on a server, in a request: use a `StoredFactory`")]
+    NotSupported {
+        /// What was asked for.
+        what: &'static str,
+    },
 }
 
 impl Error {
@@ -106,20 +140,28 @@ impl Error {
             Self::NoLayer => "no_layer",
             Self::Random { .. } => "random",
             Self::Factory { .. } => "factory",
+            Self::Store { .. } => "store",
+            Self::Busy { .. } => "busy",
+            Self::Overwrites { .. } => "overwrites",
+            Self::NotSupported { .. } => "not_supported",
         }
     }
 
-    /// The status to answer with: 503 when a factory failed and a later try may succeed, else 500.
+    /// The status to answer with: 503 when a later try may succeed, 409 for a refused overwrite, else 500.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Factory { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Factory { .. } | Self::Store { .. } | Self::Busy { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Overwrites { .. } => StatusCode::CONFLICT,
             Self::Serialize { .. }
             | Self::WrongType { .. }
             | Self::TooDeep { .. }
             | Self::TooLarge(_)
             | Self::Closed
             | Self::NoLayer
+            | Self::NotSupported { .. }
             | Self::Random { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -201,6 +243,12 @@ pub enum ConfigError {
         attribute: &'static str,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// Sessions would end before they began.
+    #[error("the {limit} limit is zero: give a span of time, or `None` for no limit")]
+    Limit {
+        /// `idle` or `absolute`.
+        limit: &'static str,
     },
     /// No randomness for a generated secret.
     #[error("no randomness to make a secret from")]

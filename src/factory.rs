@@ -70,10 +70,14 @@ use crate::Error;
 use crate::cookie::{CookieHeader, SetCookies};
 
 mod pyramid_json;
+mod refused;
 mod signed_cookie;
+mod stored;
 
-pub use crate::session::{Commit, Opened, Origin};
-pub use signed_cookie::{Refused, SignedCookieBuilder, SignedCookieFactory};
+pub use crate::session::{Commit, Ending, Opened, Origin};
+pub use refused::Refused;
+pub use signed_cookie::{SignedCookieBuilder, SignedCookieFactory};
+pub use stored::{Event, Overwrite, OwnedSession, StoredBuilder, StoredFactory};
 
 /// Opens the session that a request names, and keeps what changed.
 ///

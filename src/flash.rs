@@ -32,7 +32,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::session::queue::messages;
-use crate::session::{self, Change, MAX_DEPTH, Value};
+use crate::session::{self, Change, ClaimId, MAX_DEPTH, State, Value};
 use crate::{Error, Session};
 
 /// What the session keys of flash queues begin with; Pyramid's, so that both can share a session.
@@ -163,18 +163,18 @@ impl Session {
         queue: impl QueueOf<M>,
     ) -> Result<Vec<M>, Error> {
         let key = key(queue.as_ref());
-        loop {
-            let waiting = messages(&self.look().entries, &key)?;
-            if waiting.is_empty() {
-                return Ok(Vec::new());
-            }
-            let shown = decode(&key, &waiting)?;
-            // What is taken is what is shown, also when another task pops or pushes in between.
-            let mut state = self.write()?;
-            if messages(&state.entries, &key)? == waiting {
-                state.note(Change::TakeFlash { queue: key, messages: waiting })?;
-                return Ok(shown);
-            }
+        let waiting = messages(&self.look().entries, &key)?;
+        if waiting.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Those of the wrong type stay: nothing is claimed before it is known that it can be shown.
+        decode::<M>(&key, &waiting)?;
+        let own = self.write()?.own_messages(&key)?;
+        let is_stored = own.len() < waiting.len();
+        let claimed = if is_stored { self.claim(&key).await? } else { None };
+        match claimed {
+            Some(claimed) => self.deliver(&key, claimed),
+            None => self.take_flash(&key),
         }
     }
 
@@ -195,6 +195,52 @@ impl Session {
         entries.keys().filter_map(|key| key.strip_prefix(PREFIX)).map(str::to_owned).collect()
     }
 
+    /// Takes the queue's messages out of the store, if the session is kept in one.
+    async fn claim(&self, key: &str) -> Result<Option<(ClaimId, Vec<Value>)>, Error> {
+        let Some(server) = &self.facts().server else { return Ok(None) };
+        let mut id = [0; 8];
+        self.random().fill(&mut id)?;
+        let id = ClaimId::from_be_bytes(id);
+        // Noted before it is made, so that the end of the request gives back what it does not know of yet.
+        self.write()?.claims.push((id, false));
+        Ok(Some((id, server.remote.claim(key, id).await?)))
+    }
+
+    /// What was claimed, and then what this request itself had pushed, is shown and gone.
+    fn deliver<M: DeserializeOwned>(
+        &self,
+        key: &str,
+        (id, claimed): (ClaimId, Vec<Value>),
+    ) -> Result<Vec<M>, Error> {
+        loop {
+            let own = self.write()?.own_messages(key)?;
+            let mut shown = decode(key, &claimed)?;
+            shown.append(&mut decode(key, &own)?);
+            // What is taken is what is shown, also when another task pops or pushes in between.
+            let mut state = self.write()?;
+            if state.own_messages(key)? == own {
+                state.claims.iter_mut().filter(|claim| claim.0 == id).for_each(|it| it.1 = true);
+                state.opened.remove(key);
+                state.entries.remove(key);
+                state.changes.push(Change::TakeFlash { queue: key.into(), messages: own });
+                return Ok(shown);
+            }
+        }
+    }
+
+    /// Takes the queue's messages as this request sees them.
+    fn take_flash<M: DeserializeOwned>(&self, key: &str) -> Result<Vec<M>, Error> {
+        loop {
+            let waiting = messages(&self.write()?.entries, key)?;
+            let shown = decode(key, &waiting)?;
+            let mut state = self.write()?;
+            if messages(&state.entries, key)? == waiting {
+                state.note(Change::TakeFlash { queue: key.into(), messages: waiting })?;
+                return Ok(shown);
+            }
+        }
+    }
+
     fn push_flash<M>(&self, queue: &str, message: &M, unique: bool) -> Result<bool, Error>
     where
         M: Serialize + ?Sized,
@@ -210,6 +256,16 @@ impl Session {
         state.note(Change::PushFlash { queue: queue.clone(), message, unique })?;
         Ok(state.entries.get(&queue).as_ref().map(Value::as_json)
             != waiting.as_ref().map(Value::as_json))
+    }
+}
+
+impl State {
+    /// The queue's messages that this request pushed, and that are not stored yet.
+    fn own_messages(&mut self, key: &str) -> Result<Vec<Value>, Error> {
+        let mut without = self.opened.clone();
+        without.remove(key);
+        self.changes.replay_key(key, &mut without)?;
+        messages(&without, key)
     }
 }
 

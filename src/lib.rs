@@ -60,6 +60,8 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod cookie;
 pub mod csrf;
 pub mod error;
@@ -70,14 +72,16 @@ pub mod random;
 pub mod session;
 #[cfg_attr(not(feature = "tower"), allow(dead_code))] // the layer is what opens and closes slots
 mod slot;
+pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod ticket;
 pub mod time;
 #[cfg(feature = "tower")]
 pub mod tower;
 
 pub use error::{ConfigError, Error};
-pub use factory::{SessionFactory, SignedCookieFactory};
+pub use factory::{SessionFactory, SignedCookieFactory, StoredFactory};
 pub use flash::Queue;
 pub use keyring::Secret;
 pub use session::{Entries, Key, Session, Value};

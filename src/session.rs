@@ -9,8 +9,8 @@
 //! | `insert` `remove` `take` `clear` `extend` `get_or_insert_with` `pop_item` `modify` | yes | yes |
 //! | `flash` `flash_to` `flash_unique` `new_csrf_token` | yes | yes |
 //! | `pop_flash` `csrf_token` | yes | only if there was something to take, or a token to make |
-//! | `changed` `invalidate` | | yes |
-//! | `created` `is_new` `was_expired` `expires_in`, `==` | | |
+//! | `changed` `invalidate` `renew` `set_owner` `forget_owner` `set_limits` | | yes |
+//! | `created` `is_new` `was_expired` `expires_in` `owner` `id` `is_gone` `handle`, `==` | | |
 //!
 //! A factory decides what follows: see the table of each.
 
@@ -27,23 +27,35 @@ use crate::{Error, Timestamp};
 mod change;
 mod commit;
 mod entries;
+mod handle;
+mod identity;
 mod key;
+mod limits;
 mod opened;
 pub(crate) mod queue;
+mod reads;
+mod remote;
 mod value;
 
 pub use change::Changes;
-pub use commit::Commit;
+pub use commit::{Commit, Ending};
 pub use entries::Entries;
+pub use handle::{SessionHandle, Standing};
+pub use identity::Gone;
 pub use key::{Holds, Key, Names};
+pub use limits::Limits;
 pub use opened::{Opened, Origin};
 pub use value::{MAX_DEPTH, MAX_VALUE_BYTES, Value};
 
 pub(crate) use change::Change;
+pub(crate) use commit::{Claims, Wishes};
+pub(crate) use opened::Server;
+pub(crate) use remote::{BoxFuture, ClaimId, Remote};
 pub(crate) use value::depth;
 
 use commit::Usage;
 use opened::Facts;
+use reads::Reads;
 
 /// One visitor's data during one request. Clones are handles on the same session.
 ///
@@ -74,10 +86,17 @@ struct Shared {
 
 #[derive(Default)]
 pub(crate) struct State {
+    /// What is stored as far as this request knows, its flash claims taken out.
+    pub(crate) opened: Entries,
     pub(crate) entries: Entries,
-    changes: Changes,
+    pub(crate) changes: Changes,
+    /// Flash messages taken out of the store, and whether they were handed to the application.
+    pub(crate) claims: Vec<(ClaimId, bool)>,
     usage: Usage,
+    wishes: Wishes,
+    reads: Reads,
     closed: bool,
+    pub(crate) gone: bool,
 }
 
 /// Creation and reading.
@@ -94,20 +113,20 @@ impl Session {
     /// [`Error::WrongType`] if the value is not a `T`; it names the key and the type.
     pub fn get<T: DeserializeOwned>(&self, key: impl Names<T>) -> Result<Option<T>, Error> {
         let key = key.as_ref();
-        let value = self.look().entries.get(key);
+        let value = self.look().read(key);
         value.map(|value| value.decode(key)).transpose()
     }
 
     /// Whether the key is there.
     #[must_use]
     pub fn contains_key(&self, key: impl AsRef<str>) -> bool {
-        self.look().entries.contains_key(key.as_ref())
+        self.look().read(key.as_ref()).is_some()
     }
 
     /// How many keys there are, those of [flash queues](crate::flash) and the CSRF token included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.look().entries.len()
+        self.look().read_all().len()
     }
 
     /// Whether there are no keys.
@@ -127,7 +146,7 @@ impl Session {
     #[doc(alias = "iter")]
     #[doc(alias = "copy")]
     pub fn entries(&self) -> Entries {
-        self.look().entries.clone()
+        self.look().read_all().clone()
     }
 }
 
@@ -143,10 +162,11 @@ impl Session {
         key: impl Holds<V>,
         value: V,
     ) -> Result<Option<Value>, Error> {
-        let key = key.as_ref();
+        let (is_strict, key) = (key.is_strict(), key.as_ref());
         let value = Value::encode(key, &value)?;
         let mut state = self.write()?;
         let previous = state.entries.get(key);
+        state.watch(key, is_strict);
         state.note(Change::Set { key: key.into(), value })?;
         Ok(previous)
     }
@@ -160,6 +180,7 @@ impl Session {
         let key = key.as_ref();
         let mut state = self.write()?;
         let previous = state.entries.get(key);
+        state.watch(key, false);
         state.note(Change::Remove { key: key.into() })?;
         Ok(previous)
     }
@@ -169,13 +190,14 @@ impl Session {
     /// # Errors
     /// [`Error::WrongType`] if it is not a `T`; then it stays.
     pub fn take<T: DeserializeOwned>(&self, key: impl Names<T>) -> Result<Option<T>, Error> {
-        let key = key.as_ref();
+        let (is_strict, key) = (key.is_strict(), key.as_ref());
         loop {
-            let Some(value) = self.write()?.entries.get(key) else { return Ok(None) };
+            let Some(value) = self.write()?.read(key) else { return Ok(None) };
             let taken = value.decode(key)?;
             // What is removed is what was read, also when another task writes in between.
             let mut state = self.write()?;
             if state.entries.get(key).is_some_and(|now| now.as_bytes() == value.as_bytes()) {
+                state.watch(key, is_strict);
                 state.note(Change::Remove { key: key.into() })?;
                 return Ok(Some(taken));
             }
@@ -189,7 +211,8 @@ impl Session {
     pub fn pop_item(&self) -> Result<Option<(String, Value)>, Error> {
         let mut state = self.write()?;
         let Some(key) = state.entries.last_key().map(str::to_owned) else { return Ok(None) };
-        let value = state.entries.get(&key);
+        let value = state.read(&key);
+        state.watch(&key, false);
         state.note(Change::Remove { key: key.clone() })?;
         Ok(value.map(|value| (key, value)))
     }
@@ -218,7 +241,12 @@ impl Session {
         };
         let changes = pairs.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
         let mut state = self.write()?;
-        changes.into_iter().try_for_each(|change| state.note(change))
+        changes.into_iter().try_for_each(|change| {
+            if let Change::Set { key, .. } = &change {
+                state.watch(key, false);
+            }
+            state.note(change)
+        })
     }
 
     /// Reads a value, after setting it to what `make` gives where there is none.
@@ -314,6 +342,7 @@ impl Session {
     pub fn invalidate(&self) -> Result<(), Error> {
         let mut state = self.open_state()?;
         state.usage.invalidated = true;
+        state.wishes = Wishes::default();
         state.note(Change::Clear)
     }
 }
@@ -353,16 +382,47 @@ impl Session {
 impl Session {
     pub(crate) fn open<B>(opened: Opened<B>) -> (Self, B) {
         let Opened { entries, facts, base } = opened;
-        let state = Mutex::new(State { entries, ..State::default() });
-        (Self { shared: Arc::new(Shared { facts, state }) }, base)
+        let reads = Reads::new(facts.server.is_some());
+        let state = State { opened: entries.clone(), entries, reads, ..State::default() };
+        (Self { shared: Arc::new(Shared { facts, state: Mutex::new(state) }) }, base)
     }
 
     /// Ends the time for writing and hands over what was done.
-    pub(crate) fn close(&self, failed: bool) -> Commit {
+    pub(crate) fn close(&self, ending: Ending) -> Commit {
         let mut state = self.lock();
         state.closed = true;
-        let changes = std::mem::take(&mut state.changes);
-        Commit::new(&self.shared.facts, state.entries.clone(), changes, state.usage, failed)
+        let claims = std::mem::take(&mut state.claims);
+        let is_seen = ending == Ending::Shown;
+        let (shown, returned): (Vec<_>, Vec<_>) =
+            claims.into_iter().partition(|(_, delivered)| is_seen && *delivered);
+        let ids = |claims: Vec<(ClaimId, bool)>| claims.into_iter().map(|(id, _)| id).collect();
+        let mut commit = Commit {
+            session: self.clone(),
+            opened: state.opened.clone(),
+            entries: state.entries.clone(),
+            changes: std::mem::take(&mut state.changes),
+            usage: state.usage,
+            wishes: std::mem::take(&mut state.wishes),
+            claims: Claims { shown: ids(shown), returned: ids(returned) },
+            ending,
+        };
+        drop(state);
+        match ending {
+            Ending::Shown => {}
+            Ending::Unseen | Ending::Failed | Ending::Broken => commit.keep_flash(),
+            // Half of a handler's changes is neither its work nor nothing.
+            Ending::Cancelled => commit.drop_changes(),
+        }
+        commit
+    }
+
+    /// From now on writes are refused.
+    pub(crate) fn refuse_writes(&self) {
+        self.lock().closed = true;
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.shared.facts
     }
 
     pub(crate) fn random(&self) -> &dyn Random {
@@ -385,6 +445,7 @@ impl Session {
         Ok(state)
     }
 
+    /// The state, for wishes; refused once the response has begun.
     fn open_state(&self) -> Result<MutexGuard<'_, State>, Error> {
         let mut state = self.lock();
         if state.closed {
@@ -394,13 +455,32 @@ impl Session {
         Ok(state)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         // No user code runs under the lock, so a panic cannot leave half a change behind.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
+    /// The value of `key`, which the application gets to see.
+    fn read(&mut self, key: &str) -> Option<Value> {
+        self.reads.note(key);
+        self.entries.get(key)
+    }
+
+    /// All keys and values, which the application gets to see.
+    fn read_all(&mut self) -> &Entries {
+        self.reads.note_all();
+        &self.entries
+    }
+
+    /// To be called before `key` is written: notices if what it holds was read from the store.
+    fn watch(&mut self, key: &str, is_strict: bool) {
+        if self.reads.has(key) && !self.changes.decide(key) {
+            self.changes.watch(key, is_strict);
+        }
+    }
+
     /// Does `change` and remembers it, if it makes a difference.
     pub(crate) fn note(&mut self, mut change: Change) -> Result<(), Error> {
         let before = self.entries.clone();

@@ -4,20 +4,18 @@
 //! asks, nothing is read and nothing is checked.
 
 use std::any::Any;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
-use http::{Extensions, HeaderMap, HeaderValue, Request};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use tokio::sync::OnceCell;
 
 use crate::cookie::{CookieHeader, SetCookies};
 use crate::factory::{Commit, SessionFactory};
+use crate::session::{BoxFuture, Ending};
 use crate::{Error, Session};
 
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type BoxBase = Box<dyn Any + Send + Sync>;
 
 /// A [`SessionFactory`] whose type is forgotten, so that handlers need not name it.
@@ -63,6 +61,19 @@ struct Place {
 struct Open {
     session: Session,
     base: Mutex<Option<BoxBase>>,
+    /// Whether the browser fetches the page before anybody asks for it.
+    is_prefetch: bool,
+}
+
+/// How a request ended, as its adapter saw it.
+#[derive(Clone, Copy)]
+pub(crate) enum Answer {
+    /// With a response of this status; to `HEAD` without its body.
+    Response { status: StatusCode, is_head: bool },
+    /// Not with a response, but with an error or a panic.
+    Failure,
+    /// The client went away while the handler worked.
+    Cancelled,
 }
 
 impl Slot {
@@ -75,23 +86,39 @@ impl Slot {
         let place = &*self.0;
         let open = || async {
             let (session, base) = place.factory.open(headers).await?;
-            Ok::<_, Error>(Open { session, base: Mutex::new(Some(base)) })
+            let is_prefetch = has_word(headers, SEC_PURPOSE, &["prefetch"]);
+            Ok::<_, Error>(Open { session, base: Mutex::new(Some(base)), is_prefetch })
         };
         let session = place.opened.get_or_try_init(open).await?.session.clone();
         if place.closed.load(Ordering::SeqCst) {
             // Asked for after the response began: still good for reading, writes are refused.
-            session.close(false);
+            session.refuse_writes();
         }
         Ok(session)
     }
 
     /// Ends the request's use of the session. `None` if nobody asked for it.
-    pub(crate) fn close(&self, failed: bool) -> Option<Closed> {
+    pub(crate) fn close(&self, answer: Answer) -> Option<Closed> {
         self.0.closed.store(true, Ordering::SeqCst);
         let open = self.0.opened.get()?;
         let base = open.base.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let commit = open.session.close(failed);
+        let commit = open.session.close(ending(answer, open.is_prefetch));
         Some(Closed { factory: self.0.factory.clone(), base, commit })
+    }
+}
+
+fn ending(answer: Answer, is_prefetch: bool) -> Ending {
+    match answer {
+        Answer::Failure => Ending::Broken,
+        Answer::Cancelled => Ending::Cancelled,
+        Answer::Response { status, .. } if status.is_server_error() => Ending::Failed,
+        Answer::Response { status, is_head } => {
+            if is_head || is_prefetch || status == StatusCode::NOT_MODIFIED {
+                Ending::Unseen
+            } else {
+                Ending::Shown
+            }
+        }
     }
 }
 
@@ -103,11 +130,16 @@ pub(crate) struct Closed {
 }
 
 impl Closed {
+    /// Whether something has to be kept even if nobody waits for the response any more (S27).
+    pub(crate) fn must_be_kept(&self) -> bool {
+        self.commit.must_be_kept()
+    }
+
     /// Keeps it, and says what the response's head has to carry.
     pub(crate) async fn commit(self) -> Result<Head, Error> {
-        let seen = self.commit.was_seen();
+        let (seen, session) = (self.commit.was_seen(), self.commit.session().clone());
         let cookies = self.factory.commit(self.base, self.commit).await?;
-        Ok(Head { cookies, seen })
+        Ok(Head { cookies, seen, is_gone: session.is_gone() })
     }
 }
 
@@ -115,9 +147,15 @@ impl Closed {
 pub(crate) struct Head {
     cookies: SetCookies,
     seen: bool,
+    is_gone: bool,
 }
 
 impl Head {
+    /// Whether another request had ended the session.
+    pub(crate) const fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
     /// For the response that replaces one whose session could not be kept: no cookie, and not to be stored.
     pub(crate) fn refuse(headers: &mut HeaderMap) {
         vary_by_cookie(headers);
@@ -151,10 +189,15 @@ fn forbid_storing(headers: &mut HeaderMap) {
     }
 }
 
+/// What a browser says of a request that nobody asked for yet (Fetch, "Sec-Purpose").
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+
 /// Whether a comma-separated header has one of these members.
-fn has_word(headers: &HeaderMap, name: http::HeaderName, words: &[&str]) -> bool {
+fn has_word(headers: &HeaderMap, name: HeaderName, words: &[&str]) -> bool {
     let fields = headers.get_all(name).into_iter().filter_map(|field| field.to_str().ok());
-    let mut members = fields.flat_map(|field| field.split(','));
+    let members = fields.flat_map(|field| field.split(','));
+    // A member may have parameters: `prefetch;prerender`.
+    let mut members = members.filter_map(|member| member.split(';').next());
     members.any(|member| words.iter().any(|word| member.trim().eq_ignore_ascii_case(word)))
 }
 

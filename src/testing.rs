@@ -21,6 +21,10 @@ use crate::Error;
 use crate::random::Random;
 use crate::time::{Clock, Timestamp};
 
+mod faulty;
+
+pub use faulty::{Call, Fault, FaultyStore};
+
 /// A clock that stands still. Clones are the same clock.
 #[derive(Debug, Clone)]
 pub struct FakeClock(Arc<Mutex<Timestamp>>);

@@ -6,6 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 const NANOS_PER_SEC: u32 = 1_000_000_000;
+const MICROS_PER_SEC: i64 = 1_000_000;
 /// The last second of the year 9999: a time further away than this is no time of a session.
 const MAX_SECS: f64 = 253_402_300_799.0;
 
@@ -45,6 +46,23 @@ impl Timestamp {
             seconds: whole as i64 + i64::from(nanos / NANOS_PER_SEC),
             nanos: nanos % NANOS_PER_SEC,
         })
+    }
+
+    /// The end of the year 9999: for what has no end.
+    pub const MAX: Self = Self::from_secs(MAX_SECS as i64);
+
+    /// The point `micros` microseconds after 1970-01-01 UTC.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        let nanos = micros.rem_euclid(MICROS_PER_SEC) as u32 * 1_000;
+        Self { seconds: micros.div_euclid(MICROS_PER_SEC), nanos }
+    }
+
+    /// Microseconds since 1970-01-01 UTC, rounded down, for stores and formats; the nearest there is if that is too
+    /// far away for 64 bits.
+    #[must_use]
+    pub const fn as_micros(self) -> i64 {
+        self.seconds.saturating_mul(MICROS_PER_SEC).saturating_add((self.nanos / 1_000) as i64)
     }
 
     /// Whole seconds since 1970-01-01 UTC, rounded down.
@@ -159,6 +177,15 @@ mod tests {
         assert_eq!(end.as_secs(), i64::MAX);
         assert_eq!(Timestamp::from_secs(i64::MIN).since(end), Duration::ZERO);
         assert_eq!(end.since(Timestamp::from_secs(i64::MIN)).as_secs(), i64::MAX as u64);
+    }
+
+    #[test]
+    fn microseconds_survive_the_round_trip_and_saturate() {
+        for micros in [0, 1, -1, 1_700_000_000_123_456, -1_000_001, i64::MAX] {
+            assert_eq!(Timestamp::from_micros(micros).as_micros(), micros);
+        }
+        assert_eq!(Timestamp::from_secs(i64::MAX).as_micros(), i64::MAX);
+        assert_eq!(Timestamp::from_secs(i64::MIN).as_micros(), i64::MIN);
     }
 
     #[test]

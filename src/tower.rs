@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -128,6 +128,7 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let slot = Slot::new(self.layer.factory.clone());
         request.extensions_mut().insert(slot.clone());
-        ResponseFuture::new(self.inner.call(request), slot, self.layer.on_error.clone())
+        let is_head = request.method() == Method::HEAD;
+        ResponseFuture::new(self.inner.call(request), slot, is_head, self.layer.on_error.clone())
     }
 }

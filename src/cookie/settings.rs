@@ -18,7 +18,7 @@ pub enum SameSite {
 }
 
 /// Browsers forget a cookie after 400 days, whatever it says (RFC 6265bis).
-const MAX_AGE_LIMIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+pub(super) const MAX_AGE_LIMIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// How a session's cookie is called and which attributes it has.
 ///
@@ -118,8 +118,13 @@ impl CookieSettings {
     pub fn build(&self) -> Result<CookieWriter, ConfigError> {
         self.check_name()?;
         self.check_attributes()?;
-        let kept = self.attributes(self.max_age.map(|age| age.as_secs()));
-        Ok(CookieWriter::new(self.name.clone(), kept, self.attributes(Some(0))))
+        // In Pyramid's order: Domain, Max-Age, Path, Secure, HttpOnly, SameSite. `Max-Age` alone is enough for every
+        // browser in use, so there is no `Expires`.
+        let domain =
+            self.domain.as_ref().map_or_else(String::new, |name| format!("; Domain={name}"));
+        let seconds = self.max_age.map(|age| age.as_secs());
+        let max_age = seconds.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
+        Ok(CookieWriter::new(self.name.clone(), domain, &max_age, self.rest()))
     }
 
     fn check_name(&self) -> Result<(), ConfigError> {
@@ -175,19 +180,8 @@ impl CookieSettings {
         }
     }
 
-    /// In Pyramid's order: Domain, Max-Age, Path, Secure, HttpOnly, SameSite. `Max-Age` alone is enough for every
-    /// browser in use, so there is no `Expires`.
-    fn attributes(&self, max_age: Option<u64>) -> String {
-        let mut text = String::new();
-        if let Some(domain) = &self.domain {
-            text.push_str("; Domain=");
-            text.push_str(domain);
-        }
-        if let Some(seconds) = max_age {
-            text.push_str(&format!("; Max-Age={seconds}"));
-        }
-        text.push_str("; Path=");
-        text.push_str(&self.path);
+    fn rest(&self) -> String {
+        let mut text = format!("; Path={}", self.path);
         text.push_str(if self.secure { "; Secure" } else { "" });
         text.push_str(if self.http_only { "; HttpOnly" } else { "" });
         text.push_str(match self.same_site {

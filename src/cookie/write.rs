@@ -1,8 +1,11 @@
 //! Making a `Set-Cookie`. The attributes are text that was put together once; a value only goes between.
 
 use std::fmt;
+use std::time::Duration;
 
 use http::HeaderValue;
+
+use super::settings::MAX_AGE_LIMIT;
 
 use crate::Error;
 use crate::error::TooLarge;
@@ -14,14 +17,24 @@ pub const MAX_COOKIE_BYTES: usize = 4096;
 #[derive(Debug, Clone)]
 pub struct CookieWriter {
     name: String,
+    /// `; Domain=…`, or nothing.
+    domain: String,
+    /// What follows it, in a cookie as the settings want it.
     kept: String,
-    removed: String,
+    /// The same without `Max-Age`.
+    session: String,
 }
 
 impl CookieWriter {
-    /// `kept` and `removed` are the attributes of a cookie that stays and of one that goes, each with its `; `.
-    pub(super) const fn new(name: String, kept: String, removed: String) -> Self {
-        Self { name, kept, removed }
+    /// The attributes in the order in which they are sent, each with its `; `.
+    pub(super) fn new(name: String, domain: String, max_age: &str, rest: String) -> Self {
+        Self { name, domain, kept: format!("{max_age}{rest}"), session: rest }
+    }
+
+    /// A cookie with the safest attributes, for a name that is known to be right.
+    pub(crate) fn host_only(name: &'static str) -> Self {
+        let rest = "; Path=/; Secure; HttpOnly; SameSite=Lax";
+        Self::new(name.into(), String::new(), "", rest.into())
     }
 
     /// The cookie's name.
@@ -36,6 +49,30 @@ impl CookieWriter {
     /// [`Error::TooLarge`] if name and value have more than [`MAX_COOKIE_BYTES`]; [`Error::Factory`] if the value
     /// holds a character that a cookie cannot carry unencoded (S18).
     pub fn set(&self, value: &str) -> Result<SetCookie, Error> {
+        self.check(value)?;
+        self.line(value, "", &self.kept)
+    }
+
+    /// The cookie with this value, which the browser keeps for this long, in whole seconds and 400 days at most,
+    /// whatever the settings say.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn set_for(&self, value: &str, max_age: Duration) -> Result<SetCookie, Error> {
+        self.check(value)?;
+        let seconds = max_age.min(MAX_AGE_LIMIT).as_secs();
+        self.line(value, &format!("; Max-Age={seconds}"), &self.session)
+    }
+
+    /// What makes the browser forget the cookie. Name, path and domain are repeated, so that it is the same one (S14).
+    ///
+    /// # Errors
+    /// None in practice: everything in it was checked when it was built.
+    pub fn remove(&self) -> Result<SetCookie, Error> {
+        self.line("", "; Max-Age=0", &self.session)
+    }
+
+    fn check(&self, value: &str) -> Result<(), Error> {
         let bytes = self.name.len() + value.len();
         if bytes > MAX_COOKIE_BYTES {
             let largest = Vec::new();
@@ -45,22 +82,12 @@ impl CookieWriter {
         if !value.bytes().all(carried) {
             return Err(Error::keeping("the cookie's value holds a character that needs encoding"));
         }
-        self.line(value, &self.kept)
+        Ok(())
     }
 
-    /// What makes the browser forget the cookie. Name, path and domain are repeated, so that it is the same one (S14).
-    ///
-    /// # Errors
-    /// None in practice: everything in it was checked when it was built.
-    pub fn remove(&self) -> Result<SetCookie, Error> {
-        self.line("", &self.removed)
-    }
-
-    fn line(&self, value: &str, attributes: &str) -> Result<SetCookie, Error> {
-        let mut line = String::with_capacity(self.name.len() + value.len() + attributes.len() + 1);
-        for part in [&self.name, "=", value, attributes] {
-            line.push_str(part);
-        }
+    fn line(&self, value: &str, max_age: &str, rest: &str) -> Result<SetCookie, Error> {
+        let parts = [&self.name, "=", value, &self.domain, max_age, rest];
+        let line = parts.concat();
         HeaderValue::try_from(line).map(SetCookie).map_err(Error::keeping)
     }
 }

@@ -14,7 +14,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use super::pyramid_json::{self, Triple};
-use super::{Commit, Opened, Origin, SessionFactory};
+use super::{Commit, Opened, Origin, Refused, SessionFactory};
 use crate::cookie::{
     Candidates, CookieHeader, CookieSettings, CookieWriter, MAX_COOKIE_BYTES, SameSite, SetCookies,
 };
@@ -27,33 +27,6 @@ use crate::{ConfigError, Entries, Error, Secret, Timestamp};
 mod builder;
 
 pub use builder::SignedCookieBuilder;
-
-/// Why a cookie was not accepted. The visitor gets a new session and is told nothing (R60).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Refused {
-    /// Not text that such a cookie can consist of.
-    Malformed,
-    /// Signed with none of our secrets, or changed since.
-    Forged,
-    /// Rightly signed, but not a session.
-    Unreadable,
-    /// Several valid cookies that contradict each other, or too many of the name (S13).
-    Ambiguous,
-}
-
-impl Refused {
-    /// One word for logs and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Forged => "forged",
-            Self::Unreadable => "unreadable",
-            Self::Ambiguous => "ambiguous",
-        }
-    }
-}
 
 /// Keeps each session in a signed cookie.
 ///

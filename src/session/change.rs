@@ -65,6 +65,15 @@ impl Change {
 #[derive(Default)]
 pub struct Changes {
     list: Vec<Change>,
+    watched: Vec<Watched>,
+}
+
+/// A key that was written after it was read: what another request puts there in between is overwritten unseen.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) key: String,
+    /// The key itself asks for a refusal, whatever the factory does.
+    pub(crate) is_strict: bool,
 }
 
 impl Changes {
@@ -92,8 +101,56 @@ impl Changes {
         Ok(entries)
     }
 
+    /// Does again what was done to this key, but for closures.
+    pub(crate) fn replay_key(&mut self, key: &str, entries: &mut Entries) -> Result<(), Error> {
+        let concerns = |change: &Change| match change {
+            Change::Clear => true,
+            Change::Modify { .. } => false,
+            Change::Set { key: other, .. }
+            | Change::SetDefault { key: other, .. }
+            | Change::Remove { key: other }
+            | Change::PushFlash { queue: other, .. }
+            | Change::TakeFlash { queue: other, .. } => other == key,
+        };
+        let list = self.list.iter_mut().filter(|change| concerns(change));
+        list.into_iter().try_for_each(|change| change.apply(entries))
+    }
+
     pub(crate) fn push(&mut self, change: Change) {
         self.list.push(change);
+    }
+
+    /// From now on, `key` is one that was written after it was read.
+    pub(crate) fn watch(&mut self, key: &str, is_strict: bool) {
+        match self.watched.iter_mut().find(|watched| watched.key == key) {
+            Some(watched) => watched.is_strict |= is_strict,
+            None => self.watched.push(Watched { key: key.to_owned(), is_strict }),
+        }
+    }
+
+    /// The keys that were written after they were read.
+    pub(crate) fn watched(&self) -> &[Watched] {
+        &self.watched
+    }
+
+    /// Whether the key's value comes from this request alone, whatever was stored.
+    pub(crate) fn decide(&self, key: &str) -> bool {
+        let decides = |change: &Change| match change {
+            Change::Clear => Some(true),
+            Change::Set { key: other, .. } | Change::Remove { key: other } if other == key => {
+                Some(true)
+            }
+            Change::Modify { key: other, .. } if other == key => Some(false),
+            _ => None,
+        };
+        self.list.iter().rev().find_map(decides).unwrap_or(false)
+    }
+
+    /// Leaves out the taking of flash messages, which nobody has seen, and says whether there was any.
+    pub(crate) fn keep_flash(&mut self) -> bool {
+        let before = self.list.len();
+        self.list.retain(|change| !matches!(change, Change::TakeFlash { .. }));
+        self.list.len() < before
     }
 }
 

@@ -1,8 +1,14 @@
 //! What a request did with its session: the last page of a visit, for the factory to read.
 
+use std::fmt;
+use std::sync::Arc;
+
+use super::Session;
 use super::change::Changes;
 use super::entries::Entries;
-use super::opened::{Facts, Origin};
+use super::limits::Limits;
+use super::opened::Origin;
+use super::remote::ClaimId;
 use crate::Timestamp;
 
 /// What a request did with its session, apart from the changes themselves.
@@ -20,46 +26,76 @@ pub(super) struct Usage {
     pub(super) invalidated: bool,
 }
 
+/// What is wanted for the session as a whole, whatever it holds.
+#[derive(Clone, Default)]
+pub(crate) struct Wishes {
+    /// A new ticket; the old one is dead at once.
+    pub(crate) renew: bool,
+    /// Another owner, or none.
+    pub(crate) owner: Option<Option<Arc<str>>>,
+    /// Limits of its own, or the factory's again.
+    pub(crate) limits: Option<Option<Limits>>,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With a response that its visitor gets to see.
+    Shown,
+    /// With a response that nobody looks at: to `HEAD`, to a prefetch, or 304.
+    Unseen,
+    /// With a response of 5xx.
+    Failed,
+    /// With no response: the handler panicked, or its service failed.
+    Broken,
+    /// Not at all: the client went away while the handler worked.
+    Cancelled,
+}
+
+/// Flash messages that were claimed during the request.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    /// Those that were shown.
+    pub(crate) shown: Vec<ClaimId>,
+    /// Those that have to wait for another request.
+    pub(crate) returned: Vec<ClaimId>,
+}
+
+impl Claims {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.shown.is_empty() && self.returned.is_empty()
+    }
+}
+
 /// What a request did with its session, handed to the factory when the handler has answered.
-#[derive(Debug)]
 pub struct Commit {
-    origin: Origin,
-    now: Timestamp,
-    created: Timestamp,
-    entries: Entries,
-    changes: Changes,
-    usage: Usage,
-    failed: bool,
+    pub(super) session: Session,
+    pub(super) opened: Entries,
+    pub(super) entries: Entries,
+    pub(super) changes: Changes,
+    pub(super) usage: Usage,
+    pub(super) wishes: Wishes,
+    pub(super) claims: Claims,
+    pub(super) ending: Ending,
 }
 
 impl Commit {
-    pub(super) fn new(
-        facts: &Facts,
-        entries: Entries,
-        changes: Changes,
-        usage: Usage,
-        failed: bool,
-    ) -> Self {
-        let Facts { origin, now, created, .. } = *facts;
-        Self { origin, now, created, entries, changes, usage, failed }
-    }
-
     /// Whether the request came with a session.
     #[must_use]
-    pub const fn origin(&self) -> Origin {
-        self.origin
+    pub fn origin(&self) -> Origin {
+        self.session.facts().origin
     }
 
     /// The time at which the session was opened.
     #[must_use]
-    pub const fn now(&self) -> Timestamp {
-        self.now
+    pub fn now(&self) -> Timestamp {
+        self.session.facts().now
     }
 
     /// When the session began.
     #[must_use]
-    pub const fn created(&self) -> Timestamp {
-        self.created
+    pub fn created(&self) -> Timestamp {
+        self.session.facts().created
     }
 
     /// What the session held when the handler had answered, as the handler saw it.
@@ -98,17 +134,95 @@ impl Commit {
         self.usage.invalidated
     }
 
-    /// Whether the handler failed: it answered 5xx.
+    /// How the request ended.
+    #[must_use]
+    pub const fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    /// Whether the handler failed: it answered 5xx, or panicked.
     #[must_use]
     pub const fn has_failed(&self) -> bool {
-        self.failed
+        matches!(self.ending, Ending::Failed | Ending::Broken)
+    }
+
+    /// Whether there is a response that a cookie can go with.
+    #[must_use]
+    pub const fn has_response(&self) -> bool {
+        !matches!(self.ending, Ending::Broken | Ending::Cancelled)
+    }
+
+    /// Tells the application that another request had ended the session, so that these changes were dropped: see
+    /// [`Session::is_gone`].
+    pub fn report_gone(&self) {
+        self.session.lock().gone = true;
     }
 
     pub(crate) const fn entries_mut(&mut self) -> &mut Entries {
         &mut self.entries
     }
 
+    /// What the session held when it was opened.
+    pub(crate) const fn opened(&self) -> &Entries {
+        &self.opened
+    }
+
+    pub(crate) const fn wishes(&self) -> &Wishes {
+        &self.wishes
+    }
+
+    pub(crate) const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Flash messages that were taken are to wait for another request: nobody saw the response.
+    pub(super) fn keep_flash(&mut self) {
+        if !self.changes.keep_flash() {
+            return;
+        }
+        // A replay fails only where a closure does that did not fail before; then a message is shown once less.
+        if let Ok(entries) = self.changes.replay(&self.opened) {
+            self.entries = entries;
+        }
+    }
+
+    /// Flash messages that were claimed are to wait for another request.
+    pub(crate) fn return_claims(&mut self) {
+        self.claims.returned.append(&mut self.claims.shown);
+    }
+
+    /// Forgets what was changed in the data. What was wished for the session as a whole stays.
+    pub(crate) fn drop_changes(&mut self) {
+        self.changes = Changes::default();
+        self.usage.wrote = false;
+        self.usage.marked = false;
+        self.entries = if self.usage.invalidated { Entries::new() } else { self.opened.clone() };
+    }
+
     pub(crate) const fn was_seen(&self) -> bool {
         self.usage.seen
+    }
+
+    /// Whether something has to be kept even if nobody waits for the response any more.
+    pub(crate) fn must_be_kept(&self) -> bool {
+        let Wishes { renew, owner, limits } = &self.wishes;
+        let wished = *renew || owner.is_some() || limits.is_some();
+        wished || self.usage.invalidated || !self.changes.is_empty() || !self.claims.is_empty()
+    }
+}
+
+impl fmt::Debug for Commit {
+    /// How much, and no values (S87).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commit")
+            .field("entries", &self.entries)
+            .field("changes", &self.changes)
+            .field("usage", &self.usage)
+            .field("ending", &self.ending)
+            .finish_non_exhaustive()
     }
 }

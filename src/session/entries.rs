@@ -117,6 +117,27 @@ impl Entries {
         *self = Self::default();
     }
 
+    /// The entries in a run that was kept somewhere, or `None` if it is not one that [`run`](Self::run) gave.
+    pub(crate) fn from_run(run: Bytes) -> Option<Self> {
+        let mut entries = Self { run, len: 0 };
+        let (mut len, mut end) = (0, 0);
+        for span in entries.spans() {
+            let key = entries.run.get(span.start + LENGTHS..span.value)?;
+            let json = entries.run.get(span.value..span.end)?;
+            std::str::from_utf8(key).ok()?;
+            std::str::from_utf8(json).ok()?;
+            len += 1;
+            end = span.end;
+        }
+        entries.len = len;
+        (end == entries.run.len()).then_some(entries)
+    }
+
+    /// The run, as it stands in FORMATS.md.
+    pub(crate) const fn run(&self) -> &Bytes {
+        &self.run
+    }
+
     /// Whether both are the same to the byte; cheaper and stricter than `==`.
     pub(crate) fn same_bytes(&self, other: &Self) -> bool {
         self.run == other.run

@@ -28,6 +28,7 @@ use serde::Serialize;
 /// ```
 pub struct Key<T> {
     name: &'static str,
+    is_strict: bool,
     holds: PhantomData<fn() -> T>,
 }
 
@@ -35,7 +36,18 @@ impl<T> Key<T> {
     /// A key of this name.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
-        Self { name, holds: PhantomData }
+        Self { name, is_strict: false, holds: PhantomData }
+    }
+
+    /// The same key, refusing to overwrite what its writer has not seen.
+    ///
+    /// A request that read this key and then sets it, while another request changed it in between, fails with
+    /// [`Error::Overwrites`](crate::Error::Overwrites) (409) instead of winning. For sessions on a server; see
+    /// [`Overwrite`](crate::factory::Overwrite) for all keys at once.
+    #[must_use]
+    pub const fn strict(mut self) -> Self {
+        self.is_strict = true;
+        self
     }
 
     /// The name, as other programs that share the session see it.
@@ -70,23 +82,53 @@ impl<T> fmt::Debug for Key<T> {
     message = "`{Self}` does not name a session value of type `{T}`",
     label = "a `Key<X>` names an `X`, text names anything"
 )]
-pub trait Names<T>: AsRef<str> {}
+pub trait Names<T>: AsRef<str> {
+    /// Whether a write that overwrites another request's unseen is [refused](Key::strict).
+    fn is_strict(&self) -> bool {
+        false
+    }
+}
 
 impl<T> Names<T> for &str {}
 impl<T> Names<T> for String {}
 impl<T> Names<T> for &String {}
-impl<T> Names<T> for Key<T> {}
+
+impl<T> Names<T> for Key<T> {
+    fn is_strict(&self) -> bool {
+        self.is_strict
+    }
+}
 
 /// What can name a value that is set to a `V`: any text, or a [`Key`] of the type that `V` is or borrows.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not hold a `{V}`",
     label = "a `Key<X>` takes an `X` or a `&X`, text takes anything that serialises"
 )]
-pub trait Holds<V>: AsRef<str> {}
+pub trait Holds<V>: AsRef<str> {
+    /// Whether a write that overwrites another request's unseen is [refused](Key::strict).
+    fn is_strict(&self) -> bool {
+        false
+    }
+}
 
 impl<V: Serialize> Holds<V> for &str {}
 impl<V: Serialize> Holds<V> for String {}
 impl<V: Serialize> Holds<V> for &String {}
-impl<T> Holds<T> for Key<T> {}
-impl<T> Holds<&T> for Key<T> {}
-impl Holds<&str> for Key<String> {}
+
+impl<T> Holds<T> for Key<T> {
+    fn is_strict(&self) -> bool {
+        self.is_strict
+    }
+}
+
+impl<T> Holds<&T> for Key<T> {
+    fn is_strict(&self) -> bool {
+        self.is_strict
+    }
+}
+
+impl Holds<&str> for Key<String> {
+    fn is_strict(&self) -> bool {
+        self.is_strict
+    }
+}

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::entries::Entries;
+use super::limits::Limits;
+use super::remote::Remote;
 use crate::Timestamp;
 use crate::random::{Random, SystemRandom};
 
@@ -33,6 +35,20 @@ pub(crate) struct Facts {
     pub(crate) created: Timestamp,
     pub(crate) idle_left: Option<Duration>,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) server: Option<Server>,
+}
+
+/// What only a session that is kept on a server has.
+#[derive(Clone)]
+pub(crate) struct Server {
+    /// Names the session for its whole life. No secret.
+    pub(crate) id: Option<[u8; 16]>,
+    pub(crate) owner: Option<Arc<str>>,
+    /// The session's own limits, where it has some.
+    pub(crate) limits: Option<Limits>,
+    /// Whether the session is opened by a request, whose response can carry a ticket.
+    pub(crate) has_response: bool,
+    pub(crate) remote: Arc<dyn Remote>,
 }
 
 impl<B> Opened<B> {
@@ -68,8 +84,15 @@ impl<B> Opened<B> {
         self
     }
 
+    /// The session is kept on a server: it can have an owner and be renewed, and flash messages are claimed there.
+    pub(crate) fn on_server(mut self, server: Server) -> Self {
+        self.facts.server = Some(server);
+        self
+    }
+
     fn with(origin: Origin, now: Timestamp, created: Timestamp, entries: Entries, base: B) -> Self {
         let random = Arc::new(SystemRandom);
-        Self { entries, facts: Facts { origin, now, created, idle_left: None, random }, base }
+        let facts = Facts { origin, now, created, idle_left: None, random, server: None };
+        Self { entries, facts, base }
     }
 }

@@ -47,6 +47,20 @@ pub(super) fn take(entries: &mut Entries, queue: &str, taken: &[Value]) -> Resul
     Ok(())
 }
 
+/// Puts the messages of `array` before those that wait. A key that holds no array any more gives way: messages are
+/// not lost to it.
+pub(crate) fn put_in_front(entries: &mut Entries, queue: &str, array: Value) {
+    let returned: Result<Vec<Box<RawValue>>, _> = array.decode(queue);
+    let (Ok(returned), Ok(waiting)) = (returned, messages(entries, queue)) else {
+        entries.set(queue, &array);
+        return;
+    };
+    let texts: Vec<&str> =
+        returned.iter().map(|raw| raw.get()).chain(waiting.iter().map(Value::as_json)).collect();
+    let joined = Value::shared(format!("[{}]", texts.join(",")).into());
+    entries.set(queue, &joined);
+}
+
 fn array(messages: &[Value]) -> Value {
     let texts: Vec<&str> = messages.iter().map(Value::as_json).collect();
     Value::shared(format!("[{}]", texts.join(",")).into())

@@ -1,4 +1,7 @@
 //! A response on its way out: first the handler works, then, if it asked for the session, the session is kept.
+//!
+//! Also when nobody waits any more: a request whose client went away, or whose handler panicked, is dropped, and
+//! what has to take effect then does so in a task of its own.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,10 +9,12 @@ use std::task::{Context, Poll, ready};
 
 use http::Response;
 use pin_project_lite::pin_project;
+use tokio::runtime::Handle;
 
 use super::ErrorResponse;
 use crate::Error;
-use crate::slot::{Head, Slot};
+use crate::session::Gone;
+use crate::slot::{Answer, Head, Slot};
 
 type Keeping = Pin<Box<dyn Future<Output = Result<Head, Error>> + Send>>;
 
@@ -19,14 +24,30 @@ pin_project! {
         #[pin]
         handler: F,
         slot: Slot,
+        is_head: bool,
         on_error: E,
+        // Set while the handler is polled: whoever finds it set later finds a handler that panicked or failed.
+        has_failed: bool,
         keeping: Option<(Keeping, Response<B>)>,
+    }
+
+    impl<F, B, E> PinnedDrop for ResponseFuture<F, B, E> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            let keeping = match this.keeping.take() {
+                Some((keeping, _)) => Some(keeping),
+                None => unanswered(this.slot, *this.has_failed),
+            };
+            if let Some(keeping) = keeping {
+                keep_in_background(keeping);
+            }
+        }
     }
 }
 
 impl<F, B, E> ResponseFuture<F, B, E> {
-    pub(super) const fn new(handler: F, slot: Slot, on_error: E) -> Self {
-        Self { handler, slot, on_error, keeping: None }
+    pub(super) const fn new(handler: F, slot: Slot, is_head: bool, on_error: E) -> Self {
+        Self { handler, slot, is_head, on_error, has_failed: false, keeping: None }
     }
 }
 
@@ -40,8 +61,12 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if this.keeping.is_none() {
-            let response = ready!(this.handler.poll(context))?;
-            match this.slot.close(response.status().is_server_error()) {
+            *this.has_failed = true;
+            let polled = this.handler.poll(context);
+            *this.has_failed = matches!(polled, Poll::Ready(Err(_)));
+            let response = ready!(polled)?;
+            let answer = Answer::Response { status: response.status(), is_head: *this.is_head };
+            match this.slot.close(answer) {
                 None => return Poll::Ready(Ok(response)),
                 Some(closed) => *this.keeping = Some((Box::pin(closed.commit()), response)),
             }
@@ -50,13 +75,41 @@ where
         let kept = ready!(keeping.as_mut().poll(context));
         let Some((_, mut response)) = this.keeping.take() else { return Poll::Pending };
         match kept {
-            Ok(head) => head.apply(response.headers_mut()),
+            Ok(head) => {
+                if head.is_gone() {
+                    response.extensions_mut().insert(Gone);
+                }
+                head.apply(response.headers_mut());
+            }
             Err(error) => {
-                tracing::error!(kind = error.kind(), %error, "session not kept");
+                report(&error);
                 response = this.on_error.respond(&error);
                 Head::refuse(response.headers_mut());
             }
         }
         Poll::Ready(Ok(response))
     }
+}
+
+/// What is left to be kept of a request that got no response.
+fn unanswered(slot: &Slot, has_failed: bool) -> Option<Keeping> {
+    let closed = slot.close(if has_failed { Answer::Failure } else { Answer::Cancelled })?;
+    closed.must_be_kept().then(|| Box::pin(closed.commit()) as Keeping)
+}
+
+/// Keeps a session for which nobody waits.
+fn keep_in_background(keeping: Keeping) {
+    let keep = async {
+        if let Err(error) = keeping.await {
+            report(&error);
+        }
+    };
+    match Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn(keep)),
+        Err(_) => tracing::error!("session not kept: the request was dropped outside of a runtime"),
+    }
+}
+
+fn report(error: &Error) {
+    tracing::error!(kind = error.kind(), %error, "session not kept");
 }

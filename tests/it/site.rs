@@ -1,10 +1,14 @@
 //! A site with one page, visited without a network: what the tests look through.
 
 use std::cell::RefCell;
+use std::sync::{Arc, Mutex};
 
-use cloakroom::factory::SignedCookieBuilder;
+use cloakroom::factory::{SignedCookieBuilder, StoredBuilder};
+use cloakroom::store::MemoryStore;
 use cloakroom::testing::FakeClock;
-use cloakroom::{Secret, Session, SessionFactory, SessionLayer, SignedCookieFactory};
+use cloakroom::{
+    Secret, Session, SessionFactory, SessionLayer, SignedCookieFactory, StoredFactory,
+};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{Request, Response};
 use tower::{ServiceExt, service_fn};
@@ -49,10 +53,16 @@ impl Site {
         response: Response<String>,
         handler: impl AsyncFnOnce(Session) -> R,
     ) -> Visit<R> {
-        let mut request = Request::new(());
-        if let Some(cookie) = cookie.into() {
-            request.headers_mut().insert(COOKIE, cookie.parse().unwrap());
-        }
+        self.send(with_cookie(cookie), response, handler).await
+    }
+
+    /// The same, with any request.
+    pub async fn send<R>(
+        &self,
+        request: Request<()>,
+        response: Response<String>,
+        handler: impl AsyncFnOnce(Session) -> R,
+    ) -> Visit<R> {
         let (result, mut once) = (&RefCell::new(None), Some((handler, response)));
         let service = service_fn(|request: Request<()>| {
             let (handler, response) = once.take().unwrap();
@@ -64,6 +74,62 @@ impl Site {
         });
         let response = tower::Layer::layer(&self.layer, service).oneshot(request).await.unwrap();
         Visit { result: result.take().unwrap(), response }
+    }
+}
+
+/// A request with this `Cookie` header.
+pub fn with_cookie<'a>(cookie: impl Into<Option<&'a str>>) -> Request<()> {
+    let mut request = Request::new(());
+    if let Some(cookie) = cookie.into() {
+        request.headers_mut().insert(COOKIE, cookie.parse().unwrap());
+    }
+    request
+}
+
+/// Sessions in memory, with a clock of their own and a list of what happened.
+pub struct Stored {
+    pub site: Site,
+    pub sessions: StoredFactory<MemoryStore>,
+    pub store: MemoryStore,
+    pub clock: FakeClock,
+    events: Arc<Mutex<Vec<String>>>,
+}
+
+impl Stored {
+    pub fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    pub fn with(
+        settings: impl FnOnce(StoredBuilder<MemoryStore>) -> StoredBuilder<MemoryStore>,
+    ) -> Self {
+        let (clock, events) = (FakeClock::at(1_700_000_000.0), Arc::new(Mutex::new(Vec::new())));
+        let store = MemoryStore::builder().clock(clock.clone()).build();
+        let log = events.clone();
+        let builder = StoredFactory::builder(store.clone())
+            .clock(clock.clone())
+            .on_event(move |event| log.lock().unwrap().push(format!("{event:?}")));
+        let sessions = settings(builder).build().unwrap();
+        Self { site: Site::new(sessions.clone()), sessions, store, clock, events }
+    }
+
+    /// A visitor's cookie to a new session that holds `n: 0`.
+    pub async fn begin(&self) -> String {
+        let visit = self.site.visit(None, async |session| session.insert("n", 0)).await;
+        visit.cookie().unwrap().to_owned()
+    }
+
+    /// What the session of this cookie holds, as pairs in one line.
+    pub async fn look(&self, cookie: &str) -> String {
+        let entries = self.site.visit(cookie, async |session| session.entries()).await.result;
+        let pairs: Vec<String> =
+            entries.iter().map(|(key, value)| format!("{key}={}", value.as_json())).collect();
+        pairs.join(" ")
+    }
+
+    /// What happened since this was asked last.
+    pub fn events(&self) -> Vec<String> {
+        std::mem::take(&mut *self.events.lock().unwrap())
     }
 }
 

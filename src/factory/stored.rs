@@ -1,0 +1,253 @@
+//! Server-side sessions: the browser has a ticket, a [`Store`] has the session.
+//!
+//! An untouched request costs no store call, one that reads costs one, one that writes two. Requests that race lose
+//! nothing: each one's changes are replayed on what the others left. What another request has ended stays ended: a
+//! commit never creates a record that it did not create itself. A store that fails is an error, never an empty
+//! session. Layouts: FORMATS.md. Rules: S1-S8, S19-S31, S62-S74.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{Commit, Opened, Refused, SessionFactory};
+use crate::cookie::{Candidates, CookieHeader, CookieWriter, SetCookies};
+use crate::random::Random;
+use crate::session::Limits;
+use crate::store::{self, Store, StoreErrorKind, StoreKey};
+use crate::ticket::Ticket;
+use crate::time::Clock;
+use crate::{ConfigError, Error, Timestamp};
+
+mod body;
+mod builder;
+mod claims;
+mod commit;
+mod event;
+mod owner;
+mod plan;
+mod visit;
+
+pub use builder::{Overwrite, StoredBuilder};
+pub use event::Event;
+pub use owner::OwnedSession;
+
+use visit::{Located, Visit};
+
+/// How many sessions can be written by several requests at once before unrelated ones wait for each other.
+const QUEUES: usize = 256;
+
+/// Keeps each session in a store, under a ticket in a cookie. Clones are the same factory: keep one for listing and
+/// revoking.
+///
+/// | setting | default |
+/// |---|---|
+/// | limits | 20 minutes unused, 24 hours at most |
+/// | a read moves the idle limit | when a tenth of it has passed |
+/// | cookie | `__Host-Http-session; Path=/; Secure; HttpOnly; SameSite=Lax`, until the browser is closed |
+/// | the ticket is renewed | at [`renew`](crate::Session::renew) and [`set_owner`](crate::Session::set_owner) only |
+/// | changes of a request that failed | are kept |
+/// | a store call may take | 3 seconds |
+///
+/// What follows from what a request did to its session:
+///
+/// | the request came with | and | store calls | cookie |
+/// |---|---|---|---|
+/// | no session | wrote | create | the ticket |
+/// | no session | did not write, or left nothing | none | none |
+/// | a live session | did not look | none | none |
+/// | a live session | looked | load, seldom touch | none |
+/// | a live session | wrote | load, replace | none |
+/// | a live session | wrote what is there already | load | none |
+/// | a live session | renewed | load, replace | the new ticket |
+/// | a live session | invalidated | load, remove | removed |
+/// | a live session | invalidated, then wrote | load, remove, create | the new ticket |
+/// | a live session that another request ended | wrote | load, replace | none |
+/// | an expired session | did not write | load | removed |
+///
+/// ```
+/// use cloakroom::store::MemoryStore;
+/// use cloakroom::{SessionLayer, StoredFactory};
+///
+/// let sessions = StoredFactory::new(MemoryStore::default());
+/// let layer = SessionLayer::new(sessions.clone());
+/// ```
+pub struct StoredFactory<S> {
+    inner: Arc<Inner<S>>,
+}
+
+/// What all clones share.
+struct Inner<S> {
+    store: S,
+    settings: Settings,
+    /// Requests that lost a race for a session wait here for each other, instead of losing again and again.
+    queues: Box<[Mutex<()>]>,
+}
+
+struct Settings {
+    cookie: CookieWriter,
+    limits: Limits,
+    touch_after: Option<Duration>,
+    renew_every: Option<Duration>,
+    grace: Duration,
+    flash_lease: Duration,
+    io_timeout: Option<Duration>,
+    keep_on_error: bool,
+    overwrite: Overwrite,
+    clock: Box<dyn Clock>,
+    random: Arc<dyn Random>,
+    on_event: Box<dyn Fn(&Event<'_>) + Send + Sync>,
+}
+
+/// What `open` found out, for `commit`.
+pub struct Base<S>(Arc<Visit<S>>);
+
+/// What a ticket leads to.
+struct Found {
+    ticket: Ticket,
+    located: Located,
+    has_ended: bool,
+}
+
+impl<S: Store> StoredFactory<S> {
+    /// Sessions in this store, with the default settings.
+    pub fn new(store: S) -> Self {
+        Self { inner: Arc::new(Inner::new(store, StoredBuilder::<S>::defaults())) }
+    }
+
+    /// For other settings.
+    pub fn builder(store: S) -> StoredBuilder<S> {
+        StoredBuilder::new(store)
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        &self.inner.store
+    }
+}
+
+impl<S: Store> Inner<S> {
+    fn new(store: S, settings: Settings) -> Self {
+        Self { store, settings, queues: (0..QUEUES).map(|_| Mutex::new(())).collect() }
+    }
+
+    /// What the request's cookies lead to (S13).
+    async fn find(
+        &self,
+        cookies: CookieHeader<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Found>, Error> {
+        match cookies.named(self.settings.cookie.name()) {
+            Candidates::None => Ok(None),
+            Candidates::One(text) => self.examine(text, now).await,
+            Candidates::Two(one, two) => {
+                let (one, two) = (self.examine(one, now).await?, self.examine(two, now).await?);
+                let is_live =
+                    |found: &Option<Found>| found.as_ref().is_some_and(|it| !it.has_ended);
+                match (is_live(&one), is_live(&two)) {
+                    (true, true) => Ok(self.refuse(Refused::Ambiguous)),
+                    (false, true) => Ok(two),
+                    (true, false) | (false, false) => Ok(one.or(two)),
+                }
+            }
+            Candidates::TooMany => Ok(self.refuse(Refused::Ambiguous)),
+        }
+    }
+
+    /// Whether this text is a ticket that opens a session. One that does not is never adopted (S2).
+    async fn examine(&self, text: &[u8], now: Timestamp) -> Result<Option<Found>, Error> {
+        let Some(ticket) = Ticket::parse(text) else { return Ok(self.refuse(Refused::Malformed)) };
+        let key = StoreKey::from_bytes(ticket.locator());
+        let Some(stored) = self.call("opened", self.store.load(&key)).await? else {
+            return Ok(self.refuse(Refused::Unknown));
+        };
+        let located = Located::read("opened", key, stored, now)?;
+        if let Err(reason) = located.body.admit(&ticket.hash(), now) {
+            return Ok(self.refuse(reason));
+        }
+        let has_ended = located.has_ended(&self.settings.limits, now);
+        Ok(Some(Found { ticket, located, has_ended }))
+    }
+
+    /// Asks the store, within the budget (S75).
+    async fn call<T>(
+        &self,
+        action: &'static str,
+        asked: impl Future<Output = store::Result<T>>,
+    ) -> Result<T, Error> {
+        let answer = match self.settings.io_timeout {
+            None => asked.await,
+            Some(budget) => tokio::time::timeout(budget, asked)
+                .await
+                .unwrap_or_else(|_| Err(StoreErrorKind::TimedOut.into())),
+        };
+        answer.map_err(|source| Error::Store { action, source })
+    }
+
+    /// Waits until no other request of this process works off a conflict on this session.
+    async fn queue(&self, key: &StoreKey) -> MutexGuard<'_, ()> {
+        self.queues[usize::from(key.as_bytes()[0]) % QUEUES].lock().await
+    }
+
+    fn is_contended(&self, key: &StoreKey) -> bool {
+        self.queues[usize::from(key.as_bytes()[0]) % QUEUES].try_lock().is_err()
+    }
+
+    fn refuse<T>(&self, reason: Refused) -> Option<T> {
+        self.tell(&Event::Refused(reason));
+        None
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        event.log();
+        (self.settings.on_event)(event);
+    }
+}
+
+impl<S: Store> SessionFactory for StoredFactory<S> {
+    type Base = Base<S>;
+
+    async fn open(&self, cookies: CookieHeader<'_>) -> Result<Opened<Base<S>>, Error> {
+        let settings = &self.inner.settings;
+        let now = settings.clock.now();
+        let absent = || Base(Visit::absent(&self.inner));
+        let left = settings.limits.left(now, now);
+        let opened = match self.inner.find(cookies, now).await? {
+            Some(Found { ticket, located, has_ended: false }) => {
+                Visit::live(&self.inner, ticket, located, now)
+            }
+            Some(_) => Opened::expired(now, now, absent()).idle_left(left),
+            None => Opened::absent(now, absent()).idle_left(left),
+        };
+        Ok(Visit::serve(opened).random(settings.random.clone()))
+    }
+
+    async fn commit(&self, Base(visit): Base<S>, commit: Commit) -> Result<SetCookies, Error> {
+        visit.commit(commit).await
+    }
+}
+
+impl<S> Clone for StoredFactory<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<S> fmt::Debug for StoredFactory<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.inner.settings;
+        f.debug_struct("StoredFactory")
+            .field("cookie", &settings.cookie)
+            .field("limits", &settings.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for Base<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Base(..)")
+    }
+}

@@ -1,0 +1,267 @@
+//! What a record holds of a session, to the byte: who may open it, since when, what waits, and the entries.
+//!
+//! The layout is in FORMATS.md, "Record". Whatever is not exactly that is corrupt: an error, never an empty session
+//! (S73).
+
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::claims::{Claim, Claims};
+use crate::session::Limits;
+use crate::ticket::TicketHash;
+use crate::{Entries, Timestamp};
+
+/// The layout that is written. Another one is not read.
+const FORMAT: u8 = 1;
+const HAS_LIMITS: u8 = 1;
+const IS_PERSISTENT: u8 = 1 << 1;
+const HAS_FORMER: u8 = 1 << 2;
+const HAS_CLAIMS: u8 = 1 << 3;
+const KNOWN_FLAGS: u8 = HAS_LIMITS | IS_PERSISTENT | HAS_FORMER | HAS_CLAIMS;
+/// At the end: CRC-32 of all before it, so that a record that a store cut or changed is not taken for a session.
+const CHECKSUM_BYTES: usize = 4;
+/// A span that has no end.
+const NO_LIMIT: u64 = u64::MAX;
+
+/// A session as its record holds it.
+#[derive(Debug, Clone)]
+pub(super) struct Body {
+    pub(super) created: Timestamp,
+    /// When the ticket was made.
+    pub(super) renewed: Timestamp,
+    /// How often the ticket was renewed because the visitor's rights changed. Requests from before are over.
+    pub(super) epoch: u32,
+    pub(super) ticket: TicketHash,
+    pub(super) former: Option<Former>,
+    /// The session's own limits.
+    pub(super) limits: Option<Limits>,
+    pub(super) claims: Claims,
+    pub(super) entries: Entries,
+}
+
+/// The ticket before this one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Former {
+    pub(super) ticket: TicketHash,
+    /// Until when it opens the session too.
+    pub(super) until: Timestamp,
+}
+
+impl Body {
+    /// The bytes of a record.
+    pub(super) fn encode(&self) -> Bytes {
+        let run = self.entries.run();
+        let mut data = BytesMut::with_capacity(64 + run.len());
+        data.put_u8(FORMAT);
+        data.put_u8(self.flags());
+        data.put_i64(self.created.as_micros());
+        data.put_i64(self.renewed.as_micros());
+        data.put_u32(self.epoch);
+        data.put_slice(self.ticket.as_bytes());
+        if let Some(limits) = &self.limits {
+            data.put_u64(micros(limits.idle));
+            data.put_u64(micros(limits.absolute));
+        }
+        if let Some(former) = &self.former {
+            data.put_slice(former.ticket.as_bytes());
+            data.put_i64(former.until.as_micros());
+        }
+        if !self.claims.is_empty() {
+            put_claims(&mut data, &self.claims);
+        }
+        data.put_slice(run);
+        data.put_u32(crc32fast::hash(&data));
+        data.freeze()
+    }
+
+    /// Reads a record's bytes; `None` if they are anything else.
+    pub(super) fn decode(mut data: Bytes) -> Option<Self> {
+        let sum = data.split_off(data.len().checked_sub(CHECKSUM_BYTES)?);
+        if sum != crc32fast::hash(&data).to_be_bytes()[..] || data.try_get_u8().ok()? != FORMAT {
+            return None;
+        }
+        let flags = data.try_get_u8().ok()?;
+        if flags & !KNOWN_FLAGS != 0 {
+            return None;
+        }
+        let has = |flag: u8| flags & flag != 0;
+        Some(Self {
+            created: get_time(&mut data)?,
+            renewed: get_time(&mut data)?,
+            epoch: data.try_get_u32().ok()?,
+            ticket: get_hash(&mut data)?,
+            limits: if has(HAS_LIMITS) {
+                Some(get_limits(&mut data, has(IS_PERSISTENT))?)
+            } else {
+                None
+            },
+            former: if has(HAS_FORMER) { Some(get_former(&mut data)?) } else { None },
+            claims: if has(HAS_CLAIMS) { get_claims(&mut data)? } else { Claims::default() },
+            entries: Entries::from_run(data)?,
+        })
+    }
+
+    fn flags(&self) -> u8 {
+        let mut flags = 0;
+        if let Some(limits) = &self.limits {
+            flags |= HAS_LIMITS;
+            flags |= if limits.persistent { IS_PERSISTENT } else { 0 };
+        }
+        flags |= if self.former.is_some() { HAS_FORMER } else { 0 };
+        flags |= if self.claims.is_empty() { 0 } else { HAS_CLAIMS };
+        flags
+    }
+}
+
+fn micros(span: Option<Duration>) -> u64 {
+    span.map_or(NO_LIMIT, |span| u64::try_from(span.as_micros()).unwrap_or(NO_LIMIT))
+}
+
+fn get_span(data: &mut Bytes) -> Option<Option<Duration>> {
+    let micros = data.try_get_u64().ok()?;
+    Some((micros != NO_LIMIT).then(|| Duration::from_micros(micros)))
+}
+
+fn get_limits(data: &mut Bytes, persistent: bool) -> Option<Limits> {
+    Some(Limits { idle: get_span(data)?, absolute: get_span(data)?, persistent })
+}
+
+fn get_time(data: &mut Bytes) -> Option<Timestamp> {
+    data.try_get_i64().ok().map(Timestamp::from_micros)
+}
+
+fn get_hash(data: &mut Bytes) -> Option<TicketHash> {
+    let mut bytes = [0; TicketHash::BYTES];
+    data.try_copy_to_slice(&mut bytes).ok()?;
+    Some(TicketHash::from_bytes(bytes))
+}
+
+fn get_former(data: &mut Bytes) -> Option<Former> {
+    Some(Former { ticket: get_hash(data)?, until: get_time(data)? })
+}
+
+/// How many, and each as its name, its end, its queue's key and the messages; both texts after their lengths.
+fn put_claims(data: &mut BytesMut, claims: &Claims) {
+    data.put_u32(claims.list().len() as u32);
+    for claim in claims.list() {
+        data.put_u64(claim.id);
+        data.put_i64(claim.until.as_micros());
+        for text in [claim.queue.as_bytes(), claim.messages.as_ref()] {
+            data.put_u32(text.len() as u32);
+            data.put_slice(text);
+        }
+    }
+}
+
+fn get_claims(data: &mut Bytes) -> Option<Claims> {
+    let count = data.try_get_u32().ok()?;
+    let claims = (0..count).map(|_| get_claim(data)).collect::<Option<Vec<_>>>()?;
+    Some(Claims::from_list(claims))
+}
+
+fn get_claim(data: &mut Bytes) -> Option<Claim> {
+    Some(Claim {
+        id: data.try_get_u64().ok()?,
+        until: get_time(data)?,
+        queue: std::str::from_utf8(&get_text(data)?).ok()?.to_owned(),
+        messages: get_text(data)?,
+    })
+}
+
+fn get_text(data: &mut Bytes) -> Option<Bytes> {
+    let length = data.try_get_u32().ok()? as usize;
+    (length <= data.len()).then(|| data.split_to(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Value;
+    use crate::session::Change;
+
+    fn body() -> Body {
+        let mut entries = Entries::new();
+        entries.set("a", &Value::encode("a", &1).unwrap());
+        entries.set("_f_", &Value::encode("_f_", &["saved"]).unwrap());
+        Body {
+            created: Timestamp::from_micros(1_700_000_000_000_001),
+            renewed: Timestamp::from_micros(-5),
+            epoch: 7,
+            ticket: TicketHash::from_bytes([1; 32]),
+            former: Some(Former {
+                ticket: TicketHash::from_bytes([2; 32]),
+                until: Timestamp::from_secs(9),
+            }),
+            limits: Some(Limits {
+                idle: Some(Duration::from_secs(60)),
+                absolute: None,
+                persistent: true,
+            }),
+            claims: Claims::default(),
+            entries,
+        }
+    }
+
+    fn with_claim() -> Body {
+        let mut body = body();
+        let taken = body.claims.take(&mut body.entries, "_f_", 3, Timestamp::from_secs(30));
+        assert_eq!(taken.unwrap().len(), 1);
+        body
+    }
+
+    #[test]
+    fn a_record_says_the_same_when_it_is_read_again() {
+        for body in [body(), with_claim(), Body { limits: None, former: None, ..body() }] {
+            let again = Body::decode(body.encode()).expect("what was written can be read");
+            assert_eq!(again.encode(), body.encode());
+            assert_eq!(again.entries, body.entries);
+            assert_eq!(again.limits, body.limits);
+            assert_eq!(again.epoch, 7);
+        }
+    }
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let plain = Body { limits: None, former: None, entries: Entries::new(), ..body() };
+        let mut expected = vec![1, 0];
+        expected.extend(1_700_000_000_000_001_i64.to_be_bytes());
+        expected.extend((-5_i64).to_be_bytes());
+        expected.extend([0, 0, 0, 7]);
+        expected.extend([1; 32]);
+        let sum = crc32fast::hash(&expected);
+        expected.extend(sum.to_be_bytes());
+        assert_eq!(plain.encode(), expected);
+    }
+
+    #[test]
+    fn s73_whatever_is_cut_or_changed_is_corrupt() {
+        let whole = with_claim().encode();
+        for end in 0..whole.len() {
+            assert!(Body::decode(whole.slice(..end)).is_none(), "cut at {end}");
+            for bit in 0..8 {
+                let mut changed = whole.to_vec();
+                changed[end] ^= 1 << bit;
+                assert!(Body::decode(changed.into()).is_none(), "bit {bit} of byte {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn s73_another_layout_is_not_guessed_at() {
+        for (at, byte) in [(0, 0), (0, 2), (1, 0x10), (1, 0xff)] {
+            let mut bytes = body().encode().to_vec();
+            bytes.truncate(bytes.len() - CHECKSUM_BYTES);
+            bytes[at] = byte;
+            bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
+            assert!(Body::decode(bytes.into()).is_none(), "{byte} at {at}");
+        }
+    }
+
+    #[test]
+    fn a_clear_leaves_claims_alone() {
+        let mut body = with_claim();
+        Change::Clear.apply(&mut body.entries).unwrap();
+        assert!(!body.claims.is_empty());
+    }
+}

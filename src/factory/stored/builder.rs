@@ -1,0 +1,182 @@
+//! The settings of server-side sessions, one method each, checked together when they are built.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Clock, ConfigError, Event, Inner, Limits, Random, Settings, Store, StoredFactory};
+use crate::cookie::{CookieSettings, CookieWriter};
+use crate::random::SystemRandom;
+use crate::time::SystemClock;
+
+/// The cookie's name. The prefix has browsers refuse one that another host, plain http or a script has set (S9).
+const NAME: &str = "__Host-Http-session";
+/// The same for plain http, where the prefix cannot be.
+const PLAIN_NAME: &str = "session";
+/// After a periodic renewal: long enough for requests that are under way, as short as a thief's use for it.
+const MAX_GRACE: Duration = Duration::from_secs(30);
+const FLASH_LEASE: Duration = Duration::from_secs(30);
+const IO_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What happens when a request read a key and then sets it, and another request changed it in between.
+///
+/// [`modify`](crate::Session::modify) does not have that problem. A single key can refuse for itself:
+/// [`Key::strict`](crate::Key::strict).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overwrite {
+    /// The last one wins; an [`Event::Overwritten`] and a warning in the log name the key.
+    #[default]
+    LastWins,
+    /// The request fails with [`Error::Overwrites`](crate::Error::Overwrites), 409, and nothing of it is kept.
+    Refuse,
+}
+
+/// Makes a [`StoredFactory`].
+#[must_use = "nothing is made before `build` is called"]
+pub struct StoredBuilder<S> {
+    store: S,
+    cookie: Option<CookieSettings>,
+    is_plain_http: bool,
+    settings: Settings,
+}
+
+impl<S: Store> StoredBuilder<S> {
+    pub(super) fn new(store: S) -> Self {
+        Self { store, cookie: None, is_plain_http: false, settings: Self::defaults() }
+    }
+
+    pub(super) fn defaults() -> Settings {
+        Settings {
+            cookie: CookieWriter::host_only(NAME),
+            limits: Limits::DEFAULT,
+            touch_after: None,
+            renew_every: None,
+            grace: MAX_GRACE,
+            flash_lease: FLASH_LEASE,
+            io_timeout: Some(IO_TIMEOUT),
+            keep_on_error: true,
+            overwrite: Overwrite::LastWins,
+            clock: Box::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            on_event: Box::new(|_| ()),
+        }
+    }
+
+    /// How long sessions live; default [`Limits::DEFAULT`]. A session may have
+    /// [limits of its own](crate::Session::set_limits).
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// How long a session lives without being used; `None` is for as long as the absolute limit lets it. Default 20
+    /// minutes.
+    pub fn idle_limit(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.settings.limits.idle = idle.into();
+        self
+    }
+
+    /// How long a session lives however much it is used; `None` is for ever. Default 24 hours.
+    pub fn absolute_limit(mut self, absolute: impl Into<Option<Duration>>) -> Self {
+        self.settings.limits.absolute = absolute.into();
+        self
+    }
+
+    /// How much of the idle limit must have passed for a request that only looks to begin it anew, which is a write.
+    /// Default a tenth of the limit.
+    pub fn touch_after(mut self, span: Duration) -> Self {
+        self.settings.touch_after = Some(span);
+        self
+    }
+
+    /// Renews tickets that are this old, with a call that is made anyway; `None`, the default, never does.
+    ///
+    /// For a [`grace`](Self::grace) the old ticket opens the session too, for requests that were sent together. A
+    /// response that is lost on the way takes the new ticket with it, and its visitor has to sign in again: weigh
+    /// that against what a stolen ticket is worth.
+    pub fn renew_every(mut self, span: impl Into<Option<Duration>>) -> Self {
+        self.settings.renew_every = span.into();
+        self
+    }
+
+    /// How long a ticket opens its session after it was renewed periodically; at most and by default 30 seconds.
+    /// [`renew`](crate::Session::renew) leaves none.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.settings.grace = grace.min(MAX_GRACE);
+        self
+    }
+
+    /// How long flash messages that a request has taken wait for its response, before they are shown by another; default
+    /// 30 seconds. Matters after a crash, and to a page that takes longer than this to be made.
+    pub fn flash_lease(mut self, lease: Duration) -> Self {
+        self.settings.flash_lease = lease;
+        self
+    }
+
+    /// How long a store call may take; `None` is for ever. Default 3 seconds. Needs a Tokio runtime with time.
+    pub fn io_timeout(mut self, budget: impl Into<Option<Duration>>) -> Self {
+        self.settings.io_timeout = budget.into();
+        self
+    }
+
+    /// Whether changes are kept when the handler answered 5xx or panicked; default true (S72). Renewals and logouts
+    /// always are (S27).
+    pub fn keep_on_error(mut self, keep: bool) -> Self {
+        self.settings.keep_on_error = keep;
+        self
+    }
+
+    /// What happens to a write that overwrites another unseen; default [`Overwrite::LastWins`].
+    pub fn on_overwrite(mut self, policy: Overwrite) -> Self {
+        self.settings.overwrite = policy;
+        self
+    }
+
+    /// Another cookie. By default `__Host-Http-session` with `Path=/; Secure; HttpOnly; SameSite=Lax`, kept until the
+    /// browser is closed; the session's [limits](Limits) say whether it is kept longer.
+    pub fn cookie(mut self, cookie: CookieSettings) -> Self {
+        self.cookie = Some(cookie);
+        self
+    }
+
+    /// Serves plain http, for development on another name than `localhost`: drops `Secure`, and the default cookie is
+    /// called `session`.
+    pub fn insecure_plain_http(mut self) -> Self {
+        self.is_plain_http = true;
+        self
+    }
+
+    /// Is told of what happens behind the answers, for counting. Runs in the request: keep it short.
+    pub fn on_event(mut self, told: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.settings.on_event = Box::new(told);
+        self
+    }
+
+    /// Another clock, for tests.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.settings.clock = Box::new(clock);
+        self
+    }
+
+    /// Another source of tickets, for tests.
+    pub fn random(mut self, random: impl Random) -> Self {
+        self.settings.random = Arc::new(random);
+        self
+    }
+
+    /// Checks all settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a cookie that browsers would refuse, and for a limit of zero.
+    pub fn build(mut self) -> Result<StoredFactory<S>, ConfigError> {
+        if let Some(limit) = self.settings.limits.zero() {
+            return Err(ConfigError::Limit { limit });
+        }
+        let default = if self.is_plain_http { PLAIN_NAME } else { NAME };
+        let mut cookie = self.cookie.unwrap_or_else(|| CookieSettings::new(default));
+        if self.is_plain_http {
+            cookie = cookie.secure(false);
+        }
+        self.settings.cookie = cookie.build()?;
+        Ok(StoredFactory { inner: Arc::new(Inner::new(self.store, self.settings)) })
+    }
+}

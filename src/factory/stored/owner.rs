@@ -1,0 +1,106 @@
+//! The sessions of one owner: for a page "your devices", and for signing out elsewhere.
+
+use super::visit::Located;
+use super::{Inner, StoredFactory};
+use crate::store::{Index, StoreKey, Sweep};
+use crate::{Entries, Error, Session, Timestamp};
+
+/// One live session of an owner. What it says of a device is what the application put into it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct OwnedSession {
+    /// What names it: as [`Session::id`] says it. No secret.
+    pub id: String,
+    /// When it began.
+    pub created: Timestamp,
+    /// When it ends if nobody uses it.
+    pub expires_at: Timestamp,
+    /// What it holds.
+    pub entries: Entries,
+}
+
+/// What an owner may see and end. For stores that can find sessions by their owner.
+///
+/// ```
+/// # use cloakroom::{Error, Session, StoredFactory, store::MemoryStore};
+/// async fn sign_out_elsewhere(
+///     sessions: &StoredFactory<MemoryStore>,
+///     session: &Session,
+/// ) -> Result<usize, Error> {
+///     sessions.revoke_others(session).await
+/// }
+/// ```
+impl<S: Index> StoredFactory<S> {
+    /// The live sessions of this owner, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn sessions_of(&self, owner: &str) -> Result<Vec<OwnedSession>, Error> {
+        let now = self.inner.settings.clock.now();
+        let listed = self.inner.call("listed", self.inner.store.list(owner)).await?;
+        let mut sessions = Vec::with_capacity(listed.len());
+        for listed in listed {
+            let located = Located::read("listed", listed.key, listed.stored, now)?;
+            if !located.has_ended(&self.inner.settings.limits, now) {
+                sessions.push(OwnedSession {
+                    id: located.key.to_string(),
+                    created: located.body.created,
+                    expires_at: located.expires_at,
+                    entries: located.body.entries,
+                });
+            }
+        }
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.created));
+        Ok(sessions)
+    }
+
+    /// Ends the session of this [`id`](OwnedSession::id) if it is this owner's, and says whether it was.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn revoke(&self, owner: &str, id: &str) -> Result<bool, Error> {
+        let Some(key) = StoreKey::parse(id) else { return Ok(false) };
+        self.inner.call("revoked", self.inner.store.remove_of(owner, &key)).await
+    }
+
+    /// Ends all sessions of this owner, and says how many there were. No request that starts afterwards is his by an
+    /// old ticket (S29).
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn revoke_all(&self, owner: &str) -> Result<usize, Error> {
+        self.inner.revoke_all_but(owner, None).await
+    }
+
+    /// Ends all sessions of this session's owner but this one, and says how many there were. Nobody's session has no
+    /// others.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn revoke_others(&self, session: &Session) -> Result<usize, Error> {
+        let (owner, id) = (session.owner(), session.id());
+        match (owner, id.as_deref().and_then(StoreKey::parse)) {
+            (Some(owner), Some(key)) => self.inner.revoke_all_but(&owner, Some(&key)).await,
+            _ => Ok(0),
+        }
+    }
+}
+
+/// For stores that keep expired sessions until they are swept.
+impl<S: Sweep> StoredFactory<S> {
+    /// Removes expired sessions, at most `limit` of them, and says how many. Fewer than `limit` means that none are
+    /// left.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn sweep(&self, limit: usize) -> Result<usize, Error> {
+        let now = self.inner.settings.clock.now();
+        self.inner.call("swept", self.inner.store.sweep(now, limit)).await
+    }
+}
+
+impl<S: Index> Inner<S> {
+    async fn revoke_all_but(&self, owner: &str, keep: Option<&StoreKey>) -> Result<usize, Error> {
+        self.call("revoked", self.store.remove_all_but(owner, keep)).await
+    }
+}

@@ -1,0 +1,124 @@
+//! Whose session it is, by which ticket, and for how long: what concerns a session as a whole. On a server only.
+
+use std::sync::Arc;
+
+use super::{Limits, Session, State};
+use crate::Error;
+
+/// In the extensions of a response whose session another request had ended: see [`Session::is_gone`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gone;
+
+/// Ticket, owner and limits. Each of these takes effect even if the handler then fails, panics or is given up.
+impl Session {
+    /// Gives the visitor a new ticket and kills the old one, when the handler has answered. The data stays.
+    ///
+    /// Call it whenever the visitor gains rights (OWASP ASVS 7.2.4). Costs nothing extra when the request writes
+    /// anyway, else one `replace`. Requests that are under way with the old ticket keep nothing (S19). A session in
+    /// a cookie has no ticket; there this does nothing but send the cookie.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]; [`Error::NotSupported`] on a [`SessionHandle`](super::SessionHandle).
+    #[doc(alias = "cycle_id")]
+    #[doc(alias = "regenerate")]
+    pub fn renew(&self) -> Result<(), Error> {
+        match &self.facts().server {
+            Some(server) if !server.has_response => {
+                Err(Error::NotSupported { what: "a new ticket" })
+            }
+            Some(_) => self.wish(|state| state.wishes.renew = true),
+            None => self.changed(),
+        }
+    }
+
+    /// Says whose session this is, and renews the ticket: there is no owner without a new ticket (S19).
+    ///
+    /// Call it at the login, with what names the account for good, such as its number. The owner is what sessions
+    /// are listed and revoked by. It is no secret, and stands in the store as it is.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]; [`Error::NotSupported`] where sessions have no owner.
+    #[doc(alias = "login")]
+    pub fn set_owner(&self, owner: impl Into<Arc<str>>) -> Result<(), Error> {
+        self.change_owner(Some(owner.into()))
+    }
+
+    /// Makes this nobody's session, and renews the ticket. The data stays; a logout is
+    /// [`invalidate`](Session::invalidate).
+    ///
+    /// # Errors
+    /// As [`set_owner`](Session::set_owner).
+    pub fn forget_owner(&self) -> Result<(), Error> {
+        self.change_owner(None)
+    }
+
+    /// Whose session it is, if anybody's.
+    #[must_use]
+    pub fn owner(&self) -> Option<Arc<str>> {
+        let mut state = self.lock();
+        state.usage.seen = true;
+        match &state.wishes.owner {
+            Some(owner) => owner.clone(),
+            None if state.usage.invalidated => None,
+            None => self.facts().server.as_ref()?.owner.clone(),
+        }
+    }
+
+    /// Gives this session limits of its own, which it keeps ("remember me"), or with `None` those of the factory
+    /// again.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]; [`Error::NotSupported`] where sessions are not kept on a server, or in a
+    /// [`SessionHandle`](super::SessionHandle).
+    pub fn set_limits(&self, limits: impl Into<Option<Limits>>) -> Result<(), Error> {
+        self.needs_response("a session with limits of its own")?;
+        let limits = limits.into();
+        self.wish(|state| state.wishes.limits = Some(limits))
+    }
+
+    /// The limits that this session has for itself, if any.
+    #[must_use]
+    pub fn limits(&self) -> Option<Limits> {
+        let mut state = self.lock();
+        state.usage.seen = true;
+        state.wishes.limits.unwrap_or(self.facts().server.as_ref()?.limits)
+    }
+
+    /// What names the session on the server for its whole life: 32 hexadecimal digits, no secret. `None` where it is
+    /// not kept on a server, or not yet.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        self.lock().usage.seen = true;
+        let id = self.facts().server.as_ref()?.id?;
+        Some(format!("{:032x}", u128::from_be_bytes(id)))
+    }
+
+    /// Whether another request ended this session while this one was under way, by a logout, a renewal or a
+    /// revocation; then its changes were dropped and no cookie was sent. Known when the response has begun, to every
+    /// clone of the session; the response carries [`Gone`] in its extensions.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.lock().gone
+    }
+
+    fn change_owner(&self, owner: Option<Arc<str>>) -> Result<(), Error> {
+        self.needs_response("an owner")?;
+        self.wish(|state| {
+            state.wishes.owner = Some(owner);
+            state.wishes.renew = true;
+        })
+    }
+
+    fn needs_response(&self, what: &'static str) -> Result<(), Error> {
+        match &self.facts().server {
+            Some(server) if server.has_response => Ok(()),
+            _ => Err(Error::NotSupported { what }),
+        }
+    }
+
+    fn wish(&self, wish: impl FnOnce(&mut State)) -> Result<(), Error> {
+        wish(&mut *self.open_state()?);
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! How long a session lives: arithmetic on times, nothing else.
+
+use std::time::Duration;
+
+use crate::Timestamp;
+
+/// How long a session lives without being used, and how long at all.
+///
+/// A factory has limits for all its sessions; [`Session::set_limits`](crate::Session::set_limits) gives one session
+/// its own. Spans count to the microsecond; `None` is no limit.
+///
+/// ```
+/// use cloakroom::session::Limits;
+/// use std::time::Duration;
+///
+/// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// let remembered = Limits { idle: Some(14 * DAY), absolute: Some(90 * DAY), persistent: true };
+/// # cloakroom::Session::detached().set_limits(remembered).unwrap_err();
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long the session lives without being used.
+    pub idle: Option<Duration>,
+    /// How long the session lives however much it is used, from [`created`](crate::Session::created) on.
+    pub absolute: Option<Duration>,
+    /// Whether the browser keeps the cookie when it is closed, for as long as the session lives.
+    pub persistent: bool,
+}
+
+impl Limits {
+    /// 20 minutes without being used, 24 hours at most, gone when the browser is closed.
+    pub const DEFAULT: Self = Self {
+        idle: Some(Duration::from_secs(20 * 60)),
+        absolute: Some(Duration::from_secs(24 * 60 * 60)),
+        persistent: false,
+    };
+
+    /// When a session ends that was used `now` (S22, S24).
+    pub(crate) fn end(&self, created: Timestamp, now: Timestamp) -> Timestamp {
+        let idle = self.idle.map_or(Timestamp::MAX, |idle| now.saturating_add(idle));
+        idle.min(self.latest_end(created))
+    }
+
+    /// How long a session lives that was used `now`, if it has any limit.
+    pub(crate) fn left(&self, created: Timestamp, now: Timestamp) -> Option<Duration> {
+        let is_limited = self.idle.is_some() || self.absolute.is_some();
+        is_limited.then(|| self.end(created, now).since(now))
+    }
+
+    /// The name of a limit that would end every session at once.
+    pub(crate) fn zero(&self) -> Option<&'static str> {
+        let is_zero = |limit: Option<Duration>| limit.is_some_and(|span| span.is_zero());
+        match (is_zero(self.idle), is_zero(self.absolute)) {
+            (true, _) => Some("idle"),
+            (_, true) => Some("absolute"),
+            _ => None,
+        }
+    }
+
+    /// When a session ends however much it is used.
+    pub(crate) fn latest_end(&self, created: Timestamp) -> Timestamp {
+        let end = self.absolute.map_or(Timestamp::MAX, |absolute| created.saturating_add(absolute));
+        end.min(Timestamp::MAX)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

@@ -1,0 +1,30 @@
+//! What a session on a server can do before its request ends, and after: claim flash messages, be read again, be
+//! kept. The one door from a session to where it is kept; what is behind it, this module does not know.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use super::commit::Commit;
+use super::entries::Entries;
+use super::opened::Opened;
+use super::value::Value;
+use crate::Error;
+
+/// A future whose type is forgotten.
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Names the flash messages that one request has taken out of a queue and not shown yet.
+pub(crate) type ClaimId = u64;
+
+/// Where a session is kept, seen from the session.
+pub(crate) trait Remote: Send + Sync {
+    /// Takes all messages out of the queue under `key`, for this request alone; they come back if it fails.
+    fn claim<'a>(&'a self, key: &'a str, id: ClaimId) -> BoxFuture<'a, Result<Vec<Value>, Error>>;
+
+    /// Reads the session as it is now; `None` if it was ended meanwhile.
+    fn reload(self: Arc<Self>) -> BoxFuture<'static, Result<Option<Opened<()>>, Error>>;
+
+    /// Keeps what changed, outside of a request; `None` if the session was ended meanwhile, else what it holds now.
+    fn keep(&self, commit: Commit) -> BoxFuture<'_, Result<Option<Entries>, Error>>;
+}

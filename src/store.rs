@@ -1,0 +1,311 @@
+//! Stores: where a server-side factory keeps its records, and how to write one.
+//!
+//! A store knows nothing of sessions. It keeps a [`Record`] under a [`StoreKey`] with a [`Version`] that every
+//! write moves on, and it never creates what it was asked to replace: that is what makes a logout final. Whether a
+//! record has expired is judged by the factory too, with the factory's clock, so a store may keep what is past.
+//!
+//! A whole store, over a map:
+//! ```
+//! use std::collections::{HashMap, hash_map::Entry};
+//! use std::sync::{Mutex, MutexGuard, PoisonError};
+//!
+//! use cloakroom::Timestamp;
+//! use cloakroom::store::{Created, Record, Replaced, Result, Store, StoreKey, Stored, Version};
+//!
+//! #[derive(Debug, Default)]
+//! pub struct MapStore(Mutex<HashMap<StoreKey, Stored>>);
+//!
+//! impl Store for MapStore {
+//!     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
+//!         Ok(self.rows().get(key).cloned())
+//!     }
+//!
+//!     async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
+//!         match self.rows().entry(*key) {
+//!             Entry::Occupied(_) => Ok(Created::Taken),
+//!             Entry::Vacant(free) => Ok(Created::Done(free.insert(Stored::first(record)).version)),
+//!         }
+//!     }
+//!
+//!     async fn replace(&self, key: &StoreKey, expected: Version, record: &Record) -> Result<Replaced> {
+//!         match self.rows().get_mut(key) {
+//!             None => Ok(Replaced::Gone),
+//!             Some(other) if other.version != expected => Ok(Replaced::Conflict(other.clone())),
+//!             Some(row) => Ok(Replaced::Done(row.replace(record))),
+//!         }
+//!     }
+//!
+//!     async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
+//!         Ok(self.rows().get_mut(key).map(|row| row.record.expires_at = expires_at).is_some())
+//!     }
+//!
+//!     async fn remove(&self, key: &StoreKey) -> Result<bool> {
+//!         Ok(self.rows().remove(key).is_some())
+//!     }
+//! }
+//!
+//! impl MapStore {
+//!     fn rows(&self) -> MutexGuard<'_, HashMap<StoreKey, Stored>> {
+//!         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+//!     }
+//! }
+//! ```
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::BoxError;
+use crate::time::Timestamp;
+
+mod index;
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod sweep;
+
+pub use index::{Index, Listed};
+pub use memory::{Counts, MemoryBuilder, MemoryStore};
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+pub use sweep::Sweep;
+
+/// What a store answers with.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Keeps records. Implementers write plain `async fn`; see the [module](self) for a whole one.
+///
+/// Each call should be one round trip. A failure is an error, never "absent" and never an empty record. A call whose
+/// future is dropped has happened or has not; a later call sees which.
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a session store")]
+pub trait Store: Send + Sync + 'static {
+    /// Reads a record with its version.
+    fn load(&self, key: &StoreKey) -> impl Future<Output = Result<Option<Stored>>> + Send;
+
+    /// Writes a record that must not exist yet.
+    fn create(
+        &self,
+        key: &StoreKey,
+        record: &Record,
+    ) -> impl Future<Output = Result<Created>> + Send;
+
+    /// Replaces version `expected`, or says what is there instead. Never creates.
+    fn replace(
+        &self,
+        key: &StoreKey,
+        expected: Version,
+        record: &Record,
+    ) -> impl Future<Output = Result<Replaced>> + Send;
+
+    /// Moves the expiry of a record that exists, and says whether it does. It carries no data, so it can overwrite
+    /// none, and it leaves the version as it is.
+    fn touch(
+        &self,
+        key: &StoreKey,
+        expires_at: Timestamp,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Removes a record and says whether it existed.
+    fn remove(&self, key: &StoreKey) -> impl Future<Output = Result<bool>> + Send;
+}
+
+/// What a record is kept under: 128 random bits that name it for its whole life.
+///
+/// No secret: whoever knows it still needs the other half of the ticket.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreKey([u8; 16]);
+
+impl StoreKey {
+    /// The key of these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for stores that keep keys in binary.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// Reads what [`Display`](fmt::Display) wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.bytes().all(digits) {
+            return None;
+        }
+        u128::from_str_radix(text, 16).ok().map(|number| Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for StoreKey {
+    /// 32 lower-case hexadecimal digits, for stores that keep keys as text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for StoreKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreKey({self})")
+    }
+}
+
+/// What a store keeps under a key. Cheap to clone: it shares the data.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// The session, encoded (FORMATS.md, "Record"). A store keeps it byte for byte and does not look inside.
+    pub data: Bytes,
+    /// When the record is of no use any more; a store may drop it from then on.
+    pub expires_at: Timestamp,
+    /// Whose session it is, for stores with an [`Index`].
+    pub owner: Option<Arc<str>>,
+}
+
+impl Record {
+    /// A record of these parts.
+    pub fn new(data: impl Into<Bytes>, expires_at: Timestamp, owner: Option<Arc<str>>) -> Self {
+        Self { data: data.into(), expires_at, owner }
+    }
+}
+
+impl fmt::Debug for Record {
+    /// Without the data: it is somebody's session (S87).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("bytes", &self.data.len())
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counts the writes of one record. No two states of a record have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(u64);
+
+impl Version {
+    /// That of a record that was just created.
+    pub const FIRST: Self = Self(1);
+
+    /// The version of this number.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+/// A record as a store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// What is kept.
+    pub record: Record,
+    /// Which write left it.
+    pub version: Version,
+}
+
+impl Stored {
+    /// A record that was just created.
+    #[must_use]
+    pub fn first(record: &Record) -> Self {
+        Self { record: record.clone(), version: Version::FIRST }
+    }
+
+    /// Takes the place of what was there, one version later; returns that version.
+    pub fn replace(&mut self, record: &Record) -> Version {
+        *self = Self { record: record.clone(), version: self.version.next() };
+        self.version
+    }
+}
+
+/// How a [`create`](Store::create) ended.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created {
+    /// The record is there, in this version.
+    Done(Version),
+    /// The key had one already, which stays as it is.
+    Taken,
+}
+
+/// How a [`replace`](Store::replace) ended. All three ways have to be matched.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replaced {
+    /// The record is there, in this version.
+    Done(Version),
+    /// Somebody else was faster; this is what they left.
+    Conflict(Stored),
+    /// There is no such record; nothing was written.
+    Gone,
+}
+
+/// A store that could not do as asked. It is not known to be "absent".
+#[derive(Debug, thiserror::Error)]
+#[error("session store: {kind}")]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    #[source]
+    source: Option<BoxError>,
+}
+
+/// What kind of failure it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// It could not be reached, or is too busy.
+    Unavailable,
+    /// It did not answer in time.
+    TimedOut,
+    /// What it holds cannot be read.
+    Corrupt,
+    /// It does not take the write: read-only, full, or the record is too large for it.
+    Rejected,
+}
+
+impl fmt::Display for StoreErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unavailable => "it cannot be reached",
+            Self::TimedOut => "it did not answer in time",
+            Self::Corrupt => "a record cannot be read",
+            Self::Rejected => {
+                "it does not take the write (read-only, full, or the record is too large)"
+            }
+        })
+    }
+}
+
+impl StoreError {
+    /// A failure of this kind with its cause, which must not hold session data.
+    pub fn new(kind: StoreErrorKind, source: impl Into<BoxError>) -> Self {
+        Self { kind, source: Some(source.into()) }
+    }
+
+    /// What kind of failure it was.
+    #[must_use]
+    pub const fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+impl From<StoreErrorKind> for StoreError {
+    fn from(kind: StoreErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+}

@@ -1,0 +1,5 @@
+//! Sessions in an SQLite file.
+
+/// Keeps records in an SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore;

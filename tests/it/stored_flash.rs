@@ -1,0 +1,182 @@
+//! Flash messages of server-side sessions: each one is shown once, whatever happens to requests on the way.
+
+use std::time::Duration;
+
+use cloakroom::Session;
+use http::{Method, Response, StatusCode};
+
+use crate::site::{Site, Stored, with_cookie};
+
+async fn pop(session: Session) -> Vec<String> {
+    session.pop_flash("").await.unwrap()
+}
+
+async fn peek(stored: &Stored, cookie: &str) -> Vec<String> {
+    stored.site.visit(cookie, async |session| session.peek_flash("").unwrap()).await.result
+}
+
+async fn with_message(stored: &Stored) -> String {
+    let visit = stored.site.visit(None, async |session| session.flash("saved").unwrap()).await;
+    visit.cookie().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn s67_only_one_of_two_requests_shows_a_message() {
+    let stored = Stored::new();
+    let cookie = with_message(&stored).await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        let waiting: Vec<String> = session.peek_flash("").unwrap();
+        let other = stored.site.visit(&*cookie, pop).await.result;
+        (waiting, other, pop(session).await)
+    });
+    let (waiting, other, own) = visit.await.result;
+    assert_eq!((waiting.len(), other.len(), own.len()), (1, 1, 0));
+    assert!(peek(&stored, &cookie).await.is_empty());
+}
+
+#[tokio::test]
+async fn s67_between_claim_and_response_nobody_else_sees_the_message() {
+    let stored = Stored::new();
+    let cookie = with_message(&stored).await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        let own = pop(session).await;
+        (own, peek(&stored, &cookie).await, stored.site.visit(&*cookie, pop).await.result)
+    });
+    let (own, peeked, other) = visit.await.result;
+    assert_eq!((own.len(), peeked.len(), other.len()), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn s67_a_message_pushed_meanwhile_is_not_lost() {
+    let stored = Stored::new();
+    let cookie = with_message(&stored).await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        session.flash("own").unwrap();
+        let shown = pop(session.clone()).await;
+        let push = async |session: Session| session.flash("later").unwrap();
+        stored.site.visit(&*cookie, push).await;
+        session.flash("after").unwrap();
+        shown
+    });
+    assert_eq!(visit.await.result, ["saved", "own"]);
+    assert_eq!(peek(&stored, &cookie).await, ["later", "after"]);
+}
+
+#[tokio::test]
+async fn s67_a_response_that_nobody_looks_at_gives_messages_back() {
+    for how in ["500", "304", "HEAD", "prefetch", "prefetch;prerender"] {
+        let stored = Stored::new();
+        let signed = Site::signed_at(1_700_000_000.0).0;
+        let flash = async |session: Session| session.flash("saved").unwrap();
+        let in_cookie = signed.visit(None, flash).await.cookie().unwrap().to_owned();
+        let in_store = with_message(&stored).await;
+        for (site, cookie) in [(&signed, in_cookie), (&stored.site, in_store)] {
+            let (mut request, mut response) = (with_cookie(&*cookie), Response::default());
+            match how {
+                "HEAD" => *request.method_mut() = Method::HEAD,
+                "500" | "304" => {
+                    *response.status_mut() = StatusCode::from_u16(how.parse().unwrap()).unwrap();
+                }
+                purpose => {
+                    request.headers_mut().insert("sec-purpose", purpose.parse().unwrap());
+                }
+            }
+            let visit = site.send(request, response, async |session| {
+                session.insert("kept", 1).unwrap();
+                pop(session).await
+            });
+            let visit = visit.await;
+            assert_eq!(visit.result, ["saved"], "{how}");
+            let cookie = visit.cookie().map_or(cookie.clone(), str::to_owned);
+            let next = site.visit(&*cookie, async |session| {
+                (session.get::<u32>("kept").unwrap(), pop(session).await)
+            });
+            let next = next.await;
+            assert_eq!(next.result, (Some(1), vec!["saved".to_owned()]), "{how}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s67_messages_come_back_before_those_that_came_later() {
+    let stored = Stored::new();
+    let cookie = with_message(&stored).await;
+    let mut failed = Response::default();
+    *failed.status_mut() = StatusCode::BAD_GATEWAY;
+    let visit = stored.site.respond(&*cookie, failed, async |session| {
+        pop(session.clone()).await;
+        session.flash("own").unwrap();
+        let push = async |session: Session| session.flash("later").unwrap();
+        stored.site.visit(&*cookie, push).await;
+    });
+    visit.await;
+    assert_eq!(peek(&stored, &cookie).await, ["saved", "later", "own"]);
+}
+
+#[tokio::test]
+async fn s67_after_a_crash_messages_come_back_when_the_lease_ends() {
+    let stored = Stored::with(|builder| builder.flash_lease(Duration::from_secs(30)));
+    let cookie = with_message(&stored).await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        assert_eq!(pop(session.clone()).await, ["saved"]);
+        // The process dies here: from now on nothing of this request reaches the store.
+        let at_once = peek(&stored, &cookie).await;
+        stored.clock.advance(Duration::from_secs(29));
+        let later = peek(&stored, &cookie).await;
+        stored.clock.advance(Duration::from_secs(1));
+        let after = stored.site.visit(&*cookie, pop).await.result;
+        (at_once.len() + later.len(), after)
+    });
+    assert_eq!(visit.await.result, (0, vec!["saved".to_owned()]));
+    assert!(peek(&stored, &cookie).await.is_empty());
+}
+
+#[tokio::test]
+async fn s67_what_cannot_be_read_stays() {
+    let stored = Stored::new();
+    let cookie = with_message(&stored).await;
+    let visit = stored.site.visit(&*cookie, async |session| session.pop_flash::<u32>("").await);
+    assert!(visit.await.result.is_err());
+    assert_eq!(peek(&stored, &cookie).await, ["saved"]);
+}
+
+#[tokio::test]
+async fn s67_two_tasks_of_one_request_share_what_there_is() {
+    let stored = Stored::new();
+    let cookie = with_message(&stored).await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        session.flash("own").unwrap();
+        let (one, two) = tokio::join!(pop(session.clone()), pop(session.clone()));
+        [one, two].concat()
+    });
+    let mut shown = visit.await.result;
+    shown.sort();
+    assert_eq!(shown, ["own", "saved"]);
+    assert!(peek(&stored, &cookie).await.is_empty());
+}
+
+#[tokio::test]
+async fn s64_a_message_of_a_session_that_was_ended_is_not_shown() {
+    let stored = Stored::new();
+    let cookie = with_message(&stored).await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        let _ = session.len();
+        stored.site.visit(&*cookie, async |session| session.invalidate().unwrap()).await;
+        pop(session).await
+    });
+    assert!(visit.await.result.is_empty());
+    assert_eq!(stored.store.counts().records, 0);
+}
+
+#[tokio::test]
+async fn r36_messages_vanish_with_the_session_even_when_they_are_claimed() {
+    let stored = Stored::new();
+    let cookie = with_message(&stored).await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        assert_eq!(pop(session.clone()).await.len(), 1);
+        session.invalidate().unwrap();
+        session.insert("a", 1).unwrap();
+    });
+    let visit = visit.await;
+    assert_eq!(stored.look(visit.cookie().unwrap()).await, "a=1");
+}
