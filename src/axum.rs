@@ -4,6 +4,7 @@ use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
+use crate::error::causes;
 use crate::tower::{ErrorResponse, PlainText};
 use crate::{Error, Session};
 
@@ -21,7 +22,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
 /// The error's text with its [status](Error::status).
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        tracing::error!(kind = self.kind(), error = %self, "session error answered");
+        let cause = causes(&self);
+        tracing::error!(kind = self.kind(), error = %self, cause, "session error answered");
         PlainText.respond(&self)
     }
 }

@@ -167,6 +167,20 @@ impl Error {
     }
 }
 
+/// What is behind an error, outermost first: for logs, and never for visitors.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = String::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
 /// By how much a session is too large for its cookie, and which keys fill it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

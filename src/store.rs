@@ -69,7 +69,7 @@ mod sweep;
 pub use index::{Index, Listed};
 pub use memory::{Counts, MemoryBuilder, MemoryStore};
 #[cfg(feature = "sqlite")]
-pub use sqlite::SqliteStore;
+pub use sqlite::{Durability, SqliteOptions, SqliteStore};
 pub use sweep::Sweep;
 
 /// What a store answers with.
@@ -301,6 +301,12 @@ impl StoreError {
     #[must_use]
     pub const fn kind(&self) -> StoreErrorKind {
         self.kind
+    }
+
+    /// What is behind it, as one line.
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
+    pub(crate) fn causes(&self) -> String {
+        crate::error::causes(self)
     }
 }
 

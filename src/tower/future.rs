@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 
 use super::ErrorResponse;
 use crate::Error;
+use crate::error::causes;
 use crate::session::Gone;
 use crate::slot::{Answer, Head, Slot};
 
@@ -111,5 +112,5 @@ fn keep_in_background(keeping: Keeping) {
 }
 
 fn report(error: &Error) {
-    tracing::error!(kind = error.kind(), %error, "session not kept");
+    tracing::error!(kind = error.kind(), %error, cause = causes(error), "session not kept");
 }
