@@ -37,6 +37,11 @@ impl Site {
         (Self::new(builder().clock(clock.clone()).build().unwrap()), clock)
     }
 
+    /// The layer, for a service of the test's own.
+    pub fn layer(&self) -> &SessionLayer {
+        &self.layer
+    }
+
     /// Sends a request with this `Cookie` header.
     pub async fn visit<R>(
         &self,
