@@ -27,7 +27,11 @@
 //! - A [`Session`] is what a handler holds: a dictionary of named values, its flash queues, its CSRF token and its
 //!   times. Handlers read and write it like a map; nothing is sent before they return.
 //! - A [`SessionFactory`] opens the session that a request names and, when the response is ready, keeps what changed
-//!   and answers with `Set-Cookie`. [`SignedCookieFactory`] keeps everything in the browser, in Pyramid's format.
+//!   and answers with `Set-Cookie`. [`SignedCookieFactory`] keeps everything in the browser, in Pyramid's format;
+//!   [`StoredFactory`] keeps it on the server.
+//! - A [`Store`](store::Store) is where a server-side factory keeps its [records](store::Record): in memory, in an
+//!   SQLite file, or where you like. What the browser then has is a *ticket*: it names the record, and proves the right
+//!   to it.
 //! - A [`SessionLayer`] puts the two together with a router.
 //! - A [flash queue](flash) holds messages that wait in the session to be shown once.
 //!
@@ -37,22 +41,26 @@
 //! | [`session`] | [`Session`], typed [`Key`]s, [`Entries`] and [`Value`] |
 //! | [`flash`] | flash messages and typed [`Queue`]s |
 //! | [`csrf`] | the session's CSRF token |
-//! | [`factory`] | [`SessionFactory`], how to write one, [`SignedCookieFactory`] |
+//! | [`factory`] | [`SessionFactory`], how to write one, [`SignedCookieFactory`], [`StoredFactory`] |
+//! | [`store`] | [`Store`](store::Store), how to write one, [`MemoryStore`](store::MemoryStore), `SqliteStore` |
+//! | `conformance` | what every store has to hold to, as tests |
 //! | [`cookie`] | the `Cookie` header read, `Set-Cookie` written |
 //! | [`keyring`] | [`Secret`] and the hashes |
 //! | [`error`] | [`Error`], [`ConfigError`] |
 //! | [`time`], [`random`] | clock and randomness, to be replaced in tests |
 //!
 //! # What it does not do
-//! It does not encrypt: whoever has the cookie can read it. It keeps no session on the server. It makes CSRF tokens,
-//! and leaves it to the handler to compare them.
+//! It does not encrypt: whoever has a signed cookie can read it, and a store holds the data as it is. It makes CSRF
+//! tokens, and leaves it to the handler to compare them.
 //!
 //! # Features
 //! | feature | default | what |
 //! |---|---|---|
 //! | `axum` | yes | [`Session`] as an extractor, [`Error`] as a response; turns on `tower` |
 //! | `tower` | yes | [`SessionLayer`] |
-//! | `testing` | no | a fake clock and fixed randomness for tests |
+//! | `sqlite` | no | `store::SqliteStore` |
+//! | `conformance` | no | the suite that every store has to pass; turns on `testing` |
+//! | `testing` | no | a fake clock, fixed randomness and a store that fails, for tests |
 
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)]
