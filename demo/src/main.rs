@@ -7,15 +7,14 @@ mod options;
 mod page;
 mod pages;
 mod secret;
+mod site;
 
 use std::process::ExitCode;
 
-use axum::Router;
-use axum::response::IntoResponse;
-use cloakroom::{SessionLayer, SignedCookieFactory};
 use tokio::net::TcpListener;
 
-use crate::options::Options;
+use crate::options::{Factory, Options};
+use crate::site::Site;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -30,10 +29,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), String> {
     let options = Options::parse(std::env::args().skip(1))?;
-    let secret = secret::kept_in(&options.secret_file)?;
-    // The demo is served over plain http on loopback, where some browsers drop a cookie that is `Secure`.
-    let factory = SignedCookieFactory::builder(secret).insecure_plain_http().build();
-    let factory = factory.map_err(|error| format!("{}: {error}", options.secret_file.display()))?;
+    let (site, sessions) = Site::open(&options)?;
     let listener = TcpListener::bind(&options.listen).await.map_err(|error| {
         format!(
             "cannot listen on {}: {error}; choose another with --listen ADDRESS:PORT",
@@ -42,17 +38,21 @@ async fn run() -> Result<(), String> {
     })?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     println!("cloakroom demo: http://{address}");
-    println!("sessions: in a signed cookie; its secret is in {}", options.secret_file.display());
+    println!("sessions: {}", where_sessions_are(&options));
     println!("stop it with Ctrl-C");
-    axum::serve(listener, app(factory))
+    axum::serve(listener, pages::router().layer(sessions).with_state(site))
         .with_graceful_shutdown(asked_to_stop())
         .await
         .map_err(|e| e.to_string())
 }
 
-fn app(factory: SignedCookieFactory) -> Router {
-    let refused = |error: &cloakroom::Error| error::refused(error).into_response();
-    pages::router().layer(SessionLayer::new(factory).on_error(refused))
+fn where_sessions_are(options: &Options) -> String {
+    match options.factory {
+        Factory::Sqlite => format!("in {}", options.database.display()),
+        Factory::SignedCookie => {
+            format!("in a signed cookie; its secret is in {}", options.secret_file.display())
+        }
+    }
 }
 
 /// Ends with Ctrl-C or SIGTERM; requests in flight are answered first.

@@ -1,18 +1,24 @@
 //! The pages, one file for each subject.
 
 mod cookie;
+mod devices;
 mod flash;
 mod full;
+mod race;
+pub(crate) mod sign_in;
 mod start;
 mod values;
 mod walk_through;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 
+use crate::site::Site;
+
 /// Every page and form of the demo.
-pub(crate) fn router() -> Router {
+pub(crate) fn router() -> Router<Site> {
     Router::new()
         .route("/", get(start::page))
         .route("/walk-through", get(walk_through::page))
@@ -25,9 +31,24 @@ pub(crate) fn router() -> Router {
         .route("/flash/show", post(flash::show_queue))
         .route("/cookie", get(cookie::page))
         .route("/full", get(full::page).post(full::fill))
+        .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/devices", get(devices::page))
+        .route("/devices/sign-out", post(devices::sign_out_there))
+        .route("/devices/sign-out-others", post(devices::sign_out_others))
+        .route("/race", get(race::page))
+        .route("/race/begin", post(race::begin))
+        .route("/race/modify/{item}", post(race::by_modify))
+        .route("/race/insert/{item}", post(race::by_insert))
+        .route("/race/strict/{item}", post(race::by_strict_insert))
+        .route("/race.js", get(script))
         .route("/style.css", get(style))
 }
 
-async fn style() -> impl axum::response::IntoResponse {
+async fn style() -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../static/style.css"))
+}
+
+async fn script() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("../static/race.js"))
 }

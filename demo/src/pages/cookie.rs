@@ -1,49 +1,70 @@
-//! What the cookie holds: anyone who has it can read it, as this page does.
+//! What the browser has: a signed cookie, which anyone who has it can read, or a ticket, which says nothing.
 
 use askama::Template;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use cloakroom::SignedCookieFactory;
 use cloakroom::cookie::{Candidates, CookieHeader};
-use cloakroom::{Session, SignedCookieFactory};
+use cloakroom::time::{Clock, SystemClock};
 
 use crate::error::AppError;
-use crate::page::{Frame, show};
+use crate::page::{Frame, Visit, roughly, show};
 
 /// The signature comes first; SHA-512 makes 64 bytes of it.
 const SIGNATURE_BYTES: usize = 64;
 
 #[derive(Template)]
 #[template(path = "cookie.html")]
-struct Cookie {
+struct Signed {
     frame: Frame,
     text: Option<String>,
     decoded: Option<String>,
     limit: usize,
-    created: i64,
-    minutes_old: i64,
-    minutes_left: u64,
+    lifetime: Lifetime,
 }
 
-pub(crate) async fn page(session: Session, headers: HeaderMap) -> Result<Response, AppError> {
-    let frame = Frame::of("/cookie", &session).await?;
-    let sent = match CookieHeader::new(&headers).named("session") {
-        Candidates::One(text) => std::str::from_utf8(text).ok(),
+#[derive(Template)]
+#[template(path = "ticket.html")]
+struct Ticket {
+    frame: Frame,
+    text: Option<String>,
+    /// What names the session on the server, once it is kept there.
+    id: Option<String>,
+    keys: Vec<String>,
+    is_remembered: bool,
+    lifetime: Lifetime,
+}
+
+struct Lifetime {
+    began: String,
+    left: String,
+}
+
+pub(crate) async fn page(visit: Visit, headers: HeaderMap) -> Result<Response, AppError> {
+    let frame = Frame::of("/cookie", &visit).await?;
+    let session = &visit.session;
+    let text = sent(&headers);
+    let lifetime = Lifetime {
+        began: roughly(SystemClock.now().since(session.created())),
+        left: roughly(session.expires_in().unwrap_or_default()),
+    };
+    if visit.site.is_stored() {
+        let is_remembered = session.limits().is_some_and(|limits| limits.persistent);
+        let (id, keys) = (session.id(), session.keys());
+        return Ok(show(&Ticket { frame, text, id, keys, is_remembered, lifetime })?);
+    }
+    let decoded = text.as_deref().and_then(decode);
+    Ok(show(&Signed { frame, text, decoded, limit: SignedCookieFactory::MAX_VALUE, lifetime })?)
+}
+
+/// The cookie's value.
+fn sent(headers: &HeaderMap) -> Option<String> {
+    match CookieHeader::new(headers).named("session") {
+        Candidates::One(text) => std::str::from_utf8(text).ok().map(str::to_owned),
         _ => None,
-    };
-    let created = session.created().as_secs();
-    let now = cloakroom::time::Clock::now(&cloakroom::time::SystemClock).as_secs();
-    let page = Cookie {
-        frame,
-        text: sent.map(str::to_owned),
-        decoded: sent.and_then(decode),
-        limit: SignedCookieFactory::MAX_VALUE,
-        created,
-        minutes_old: (now - created) / 60,
-        minutes_left: session.expires_in().map_or(0, |left| left.as_secs() / 60),
-    };
-    Ok(show(&page)?)
+    }
 }
 
 /// The JSON behind the signature, indented. No secret is needed for this.

@@ -3,12 +3,11 @@
 use askama::Template;
 use axum::Form;
 use axum::response::{Redirect, Response};
-use cloakroom::Session;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::AppError;
-use crate::page::{Frame, plain, show};
+use crate::page::{Frame, Visit, plain, show};
 
 #[derive(Template)]
 #[template(path = "flash.html")]
@@ -31,11 +30,14 @@ pub(crate) struct Queue {
     queue: String,
 }
 
-pub(crate) async fn page(session: Session) -> Result<Response, AppError> {
-    with_shown(&session, None).await
+pub(crate) async fn page(visit: Visit) -> Result<Response, AppError> {
+    with_shown(&visit, None).await
 }
 
-pub(crate) async fn push(session: Session, Form(push): Form<Push>) -> Result<Redirect, AppError> {
+pub(crate) async fn push(
+    Visit { session, .. }: Visit,
+    Form(push): Form<Push>,
+) -> Result<Redirect, AppError> {
     if push.unique.is_some() {
         session.flash_unique(&push.queue, &push.message)?;
     } else {
@@ -46,22 +48,22 @@ pub(crate) async fn push(session: Session, Form(push): Form<Push>) -> Result<Red
 
 /// Shows and thereby empties one queue.
 pub(crate) async fn show_queue(
-    session: Session,
+    visit: Visit,
     Form(named): Form<Queue>,
 ) -> Result<Response, AppError> {
-    let messages: Vec<Value> = session.pop_flash(&named.queue).await?;
+    let messages: Vec<Value> = visit.session.pop_flash(&named.queue).await?;
     let shown = messages.iter().map(plain).collect();
-    with_shown(&session, Some((named.queue, shown))).await
+    with_shown(&visit, Some((named.queue, shown))).await
 }
 
 async fn with_shown(
-    session: &Session,
+    visit: &Visit,
     shown: Option<(String, Vec<String>)>,
 ) -> Result<Response, AppError> {
-    let frame = Frame::of("/flash", session).await?;
+    let frame = Frame::of("/flash", visit).await?;
     let mut waiting = Vec::new();
-    for queue in session.flash_queues() {
-        let messages: Vec<Value> = session.peek_flash(&queue)?;
+    for queue in visit.session.flash_queues() {
+        let messages: Vec<Value> = visit.session.peek_flash(&queue)?;
         waiting.push((queue, messages.iter().map(plain).collect()));
     }
     Ok(show(&Flash { frame, waiting, shown })?)

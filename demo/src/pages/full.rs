@@ -1,11 +1,12 @@
-//! More than a cookie can hold: the request is refused with a readable page, and the old session stays.
+//! More than a cookie can hold. In a signed cookie it is refused with a readable page, and the old session stays; on
+//! the server there is room.
 
 use askama::Template;
 use axum::response::{Redirect, Response};
-use cloakroom::{Session, SignedCookieFactory};
+use cloakroom::SignedCookieFactory;
 
 use crate::error::AppError;
-use crate::page::{Frame, show};
+use crate::page::{Frame, Visit, show};
 
 const TOO_MUCH: usize = 5000;
 
@@ -13,17 +14,19 @@ const TOO_MUCH: usize = 5000;
 #[template(path = "full.html")]
 struct Full {
     frame: Frame,
+    is_stored: bool,
     limit: usize,
     too_much: usize,
 }
 
-pub(crate) async fn page(session: Session) -> Result<Response, AppError> {
-    let frame = Frame::of("/full", &session).await?;
-    Ok(show(&Full { frame, limit: SignedCookieFactory::MAX_VALUE, too_much: TOO_MUCH })?)
+pub(crate) async fn page(visit: Visit) -> Result<Response, AppError> {
+    let frame = Frame::of("/full", &visit).await?;
+    let (is_stored, limit) = (visit.site.is_stored(), SignedCookieFactory::MAX_VALUE);
+    Ok(show(&Full { frame, is_stored, limit, too_much: TOO_MUCH })?)
 }
 
-/// Never gets as far as its redirect.
-pub(crate) async fn fill(session: Session) -> Result<Redirect, AppError> {
-    session.insert("a long story", "la ".repeat(TOO_MUCH / 3))?;
+/// With a signed cookie it never gets as far as its redirect.
+pub(crate) async fn fill(Visit { session, .. }: Visit) -> Result<Redirect, AppError> {
+    session.insert("a long story", "lala ".repeat(TOO_MUCH / 5))?;
     Ok(Redirect::to("/values"))
 }

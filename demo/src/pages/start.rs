@@ -2,10 +2,10 @@
 
 use askama::Template;
 use axum::response::Response;
-use cloakroom::{Key, Session};
+use cloakroom::Key;
 
 use crate::error::AppError;
-use crate::page::{Frame, show};
+use crate::page::{Frame, Visit, show};
 
 const VISITS: Key<u64> = Key::new("visits");
 
@@ -14,12 +14,14 @@ const VISITS: Key<u64> = Key::new("visits");
 struct Start {
     frame: Frame,
     visits: u64,
+    is_stored: bool,
 }
 
-pub(crate) async fn page(session: Session) -> Result<Response, AppError> {
-    let visits = session.modify(VISITS, |visits| {
+pub(crate) async fn page(visit: Visit) -> Result<Response, AppError> {
+    let visits = visit.session.modify(VISITS, |visits| {
         *visits += 1;
         *visits
     })?;
-    Ok(show(&Start { frame: Frame::of("/", &session).await?, visits })?)
+    let is_stored = visit.site.is_stored();
+    Ok(show(&Start { frame: Frame::of("/", &visit).await?, visits, is_stored })?)
 }

@@ -7,7 +7,7 @@ use cloakroom::Session;
 use serde::Deserialize;
 
 use crate::error::AppError;
-use crate::page::{Frame, show};
+use crate::page::{Frame, Visit, show};
 
 #[derive(Template)]
 #[template(path = "values.html")]
@@ -27,15 +27,18 @@ pub(crate) struct Named {
     key: String,
 }
 
-pub(crate) async fn page(session: Session) -> Result<Response, AppError> {
-    let frame = Frame::of("/values", &session).await?;
-    let entries = session.entries();
+pub(crate) async fn page(visit: Visit) -> Result<Response, AppError> {
+    let frame = Frame::of("/values", &visit).await?;
+    let entries = visit.session.entries();
     let pairs = entries.iter().map(|(key, value)| (key.to_owned(), value.as_json().to_owned()));
     Ok(show(&Values { frame, pairs: pairs.collect() })?)
 }
 
 /// What is no JSON is kept as text.
-pub(crate) async fn set(session: Session, Form(pair): Form<Pair>) -> Result<Redirect, AppError> {
+pub(crate) async fn set(
+    Visit { session, .. }: Visit,
+    Form(pair): Form<Pair>,
+) -> Result<Redirect, AppError> {
     let value = serde_json::from_str(&pair.value).unwrap_or(serde_json::Value::String(pair.value));
     let message = match session.insert(&pair.key, value)? {
         Some(_) => format!("Replaced “{}”", pair.key),
@@ -45,7 +48,7 @@ pub(crate) async fn set(session: Session, Form(pair): Form<Pair>) -> Result<Redi
 }
 
 pub(crate) async fn delete(
-    session: Session,
+    Visit { session, .. }: Visit,
     Form(named): Form<Named>,
 ) -> Result<Redirect, AppError> {
     let message = match session.remove(&named.key)? {
@@ -55,12 +58,12 @@ pub(crate) async fn delete(
     back(&session, message)
 }
 
-pub(crate) async fn clear(session: Session) -> Result<Redirect, AppError> {
+pub(crate) async fn clear(Visit { session, .. }: Visit) -> Result<Redirect, AppError> {
     session.clear()?;
     back(&session, "Cleared: all values are gone, the session goes on".into())
 }
 
-pub(crate) async fn invalidate(session: Session) -> Result<Redirect, AppError> {
+pub(crate) async fn invalidate(Visit { session, .. }: Visit) -> Result<Redirect, AppError> {
     session.invalidate()?;
     Ok(Redirect::to("/values"))
 }

@@ -2,10 +2,9 @@
 
 use askama::Template;
 use axum::response::Response;
-use cloakroom::Session;
 
 use crate::error::AppError;
-use crate::page::{Frame, show};
+use crate::page::{Frame, Visit, show};
 
 #[derive(Template)]
 #[template(path = "walk_through.html")]
@@ -14,11 +13,12 @@ struct WalkThrough {
     fred: bool,
 }
 
-pub(crate) async fn page(session: Session) -> Result<Response, AppError> {
+pub(crate) async fn page(visit: Visit) -> Result<Response, AppError> {
+    let session = &visit.session;
     if session.contains_key("abc") {
         session.insert("fred", "yes")?;
     }
     session.insert("abc", "123")?;
     let fred = session.contains_key("fred");
-    Ok(show(&WalkThrough { frame: Frame::of("/walk-through", &session).await?, fred })?)
+    Ok(show(&WalkThrough { frame: Frame::of("/walk-through", &visit).await?, fred })?)
 }

@@ -23,10 +23,15 @@ pub struct Window {
 
 impl Window {
     pub async fn open(site: &Site) -> Self {
+        Self::open_as(site, None).await
+    }
+
+    /// A window that says it is this browser.
+    pub async fn open_as(site: &Site, agent: Option<&str>) -> Self {
         let (driver, port) = start_driver().await;
         let profile = tempfile::tempdir().unwrap();
         let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(&profile))
+            .capabilities(capabilities(&profile, agent))
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .unwrap_or_else(|error| panic!("chromium does not start ({error}); {INSTALL}"));
@@ -79,6 +84,11 @@ impl Window {
             field.send_keys(value).await.unwrap();
         }
         self.click(&format!("{form} button")).await;
+    }
+
+    /// Ticks a box.
+    pub async fn tick(&self, css: &str) {
+        self.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
     }
 
     pub async fn cookies(&self) -> Vec<Cookie<'static>> {
@@ -147,7 +157,10 @@ async fn start_driver() -> (Child, String) {
     }
 }
 
-fn capabilities(profile: &TempDir) -> serde_json::Map<String, serde_json::Value> {
+fn capabilities(
+    profile: &TempDir,
+    agent: Option<&str>,
+) -> serde_json::Map<String, serde_json::Value> {
     let arguments = [
         "--headless",
         "--no-sandbox", // as root, in a container, there is none to be had
@@ -159,7 +172,9 @@ fn capabilities(profile: &TempDir) -> serde_json::Map<String, serde_json::Value>
         "--disable-sync",
     ];
     let profile = format!("--user-data-dir={}", profile.path().display());
-    let arguments: Vec<_> = arguments.into_iter().chain([profile.as_str()]).collect();
+    let agent = agent.map(|agent| format!("--user-agent={agent}"));
+    let own = [profile.as_str()].into_iter().chain(agent.as_deref());
+    let arguments: Vec<_> = arguments.into_iter().chain(own).collect();
     let capabilities = serde_json::json!({ "goog:chromeOptions": { "args": arguments } });
     serde_json::from_value(capabilities).unwrap()
 }

@@ -18,7 +18,9 @@ const HAS_LIMITS: u8 = 1;
 const IS_PERSISTENT: u8 = 1 << 1;
 const HAS_FORMER: u8 = 1 << 2;
 const HAS_CLAIMS: u8 = 1 << 3;
-const KNOWN_FLAGS: u8 = HAS_LIMITS | IS_PERSISTENT | HAS_FORMER | HAS_CLAIMS;
+/// Left out of the record of a session that still has its first ticket: most have.
+const WAS_RENEWED: u8 = 1 << 4;
+const KNOWN_FLAGS: u8 = HAS_LIMITS | IS_PERSISTENT | HAS_FORMER | HAS_CLAIMS | WAS_RENEWED;
 /// At the end: CRC-32 of all before it, so that a record that a store cut or changed is not taken for a session.
 const CHECKSUM_BYTES: usize = 4;
 /// A span that has no end.
@@ -56,9 +58,11 @@ impl Body {
         data.put_u8(FORMAT);
         data.put_u8(self.flags());
         data.put_i64(self.created.as_micros());
-        data.put_i64(self.renewed.as_micros());
         data.put_u32(self.epoch);
         data.put_slice(self.ticket.as_bytes());
+        if self.renewed != self.created {
+            data.put_i64(self.renewed.as_micros());
+        }
         if let Some(limits) = &self.limits {
             data.put_u64(micros(limits.idle));
             data.put_u64(micros(limits.absolute));
@@ -86,11 +90,12 @@ impl Body {
             return None;
         }
         let has = |flag: u8| flags & flag != 0;
+        let created = get_time(&mut data)?;
         Some(Self {
-            created: get_time(&mut data)?,
-            renewed: get_time(&mut data)?,
+            created,
             epoch: data.try_get_u32().ok()?,
             ticket: get_hash(&mut data)?,
+            renewed: if has(WAS_RENEWED) { get_time(&mut data)? } else { created },
             limits: if has(HAS_LIMITS) {
                 Some(get_limits(&mut data, has(IS_PERSISTENT))?)
             } else {
@@ -110,6 +115,7 @@ impl Body {
         }
         flags |= if self.former.is_some() { HAS_FORMER } else { 0 };
         flags |= if self.claims.is_empty() { 0 } else { HAS_CLAIMS };
+        flags |= if self.renewed == self.created { 0 } else { WAS_RENEWED };
         flags
     }
 }
@@ -224,11 +230,11 @@ mod tests {
     #[test]
     fn the_layout_is_the_documented_one() {
         let plain = Body { limits: None, former: None, entries: Entries::new(), ..body() };
-        let mut expected = vec![1, 0];
+        let mut expected = vec![1, 0x10];
         expected.extend(1_700_000_000_000_001_i64.to_be_bytes());
-        expected.extend((-5_i64).to_be_bytes());
         expected.extend([0, 0, 0, 7]);
         expected.extend([1; 32]);
+        expected.extend((-5_i64).to_be_bytes());
         let sum = crc32fast::hash(&expected);
         expected.extend(sum.to_be_bytes());
         assert_eq!(plain.encode(), expected);
@@ -249,7 +255,7 @@ mod tests {
 
     #[test]
     fn s73_another_layout_is_not_guessed_at() {
-        for (at, byte) in [(0, 0), (0, 2), (1, 0x10), (1, 0xff)] {
+        for (at, byte) in [(0, 0), (0, 2), (1, 0x20), (1, 0xff)] {
             let mut bytes = body().encode().to_vec();
             bytes.truncate(bytes.len() - CHECKSUM_BYTES);
             bytes[at] = byte;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::Durability;
 use super::error::store_error;
@@ -64,15 +64,16 @@ fn create_private(path: &Path) -> Result<()> {
 
 /// Refuses a file of another program, or of a later version, before anything is written to it.
 fn check_whose(connection: &Connection) -> Result<()> {
-    let id = connection.pragma_query_value(None, "application_id", |row| row.get(0));
-    let id: i64 = id.map_err(store_error)?;
-    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0));
-    let tables: i64 = tables.map_err(store_error)?;
+    // One statement sees one moment: another process may be making the file right now.
+    let sql = "SELECT (SELECT application_id FROM pragma_application_id), \
+               (SELECT user_version FROM pragma_user_version), \
+               (SELECT count(*) FROM sqlite_schema)";
+    let header = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let (id, version, tables): (i64, i64, i64) = header.map_err(store_error)?;
     if id != APPLICATION_ID && (id != 0 || tables != 0) {
         let cause = "the file is another program's database; give sessions a file of their own";
         return Err(StoreError::new(StoreErrorKind::Rejected, cause));
     }
-    let version = version(connection).map_err(store_error)?;
     if !(0..=NEWEST).contains(&version) {
         let cause = format!(
             "the file has schema version {version}, this program knows up to {NEWEST}: \
@@ -84,7 +85,7 @@ fn check_whose(connection: &Connection) -> Result<()> {
 }
 
 fn configure(connection: &Connection, how: &How) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    write_ahead(connection, how.busy_timeout)?;
     let synchronous = match how.durability {
         Durability::Durable => "full",
         Durability::Fast => "normal",
@@ -99,6 +100,25 @@ fn configure(connection: &Connection, how: &How) -> rusqlite::Result<()> {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
     Ok(())
+}
+
+/// Makes the journal a write-ahead log. SQLite does not wait by itself for others that open the file too.
+fn write_ahead(connection: &Connection, patience: Duration) -> rusqlite::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let mut left = patience;
+    loop {
+        match connection.pragma_update(None, "journal_mode", "wal") {
+            Err(error) if is_busy(&error) && left > PAUSE => {
+                left -= PAUSE;
+                std::thread::sleep(PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 /// All steps that are missing, or none. Two processes that open a new file do it once.

@@ -81,6 +81,18 @@ async fn two_stores_on_one_file_see_each_other() {
     assert!(matches!(one.replace(&key(1), there.version, &next).await, Ok(Replaced::Conflict(_))));
 }
 
+#[test]
+fn many_may_open_a_new_file_at_once() {
+    for _ in 0..10 {
+        let file = File::new();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| drop(file.open()));
+            }
+        });
+    }
+}
+
 #[tokio::test]
 async fn s74_a_locked_file_is_unavailable_and_then_available_again() {
     let file = File::new();
