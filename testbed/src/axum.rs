@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use ::axum::Extension;
 use ::axum::Router;
 use ::axum::body::Body;
 use ::axum::extract::rejection::{QueryRejection, StringRejection};
@@ -12,7 +13,7 @@ use ::axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use ::axum::middleware::map_request;
 use ::axum::response::{IntoResponse, Response};
 use ::axum::routing::{MethodFilter, get, on, post};
-use cloakroom::{Error, Session, SessionLayer, SignedCookieFactory};
+use cloakroom::{Error, Session, SessionFactory, SessionLayer};
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -21,25 +22,34 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::answer::{Answer, Outcome};
 use crate::operation::{self, Operation, ROUTES};
-use crate::stats::Stats;
+use crate::setup::Setup;
 
 /// All routes behind a session layer with this factory.
-pub(crate) fn app(factory: SignedCookieFactory, stats: Stats) -> Router {
-    let counting = stats.clone();
+pub(crate) fn app(factory: impl SessionFactory, setup: Setup) -> Router {
+    let stats = setup.stats.clone();
     let count = move |request: Request| {
-        counting.count_request();
+        stats.count_request();
         async { request }
     };
-    let stats = move || {
-        let counted = Answer::json(&stats.as_json());
-        async { respond(counted) }
-    };
-    let app = Router::new()
-        .route("/none", get(|| async { respond(Answer::done()) }))
-        .route("/stats", get(stats))
-        .route("/slow", post(slow))
-        .route("/fail", post(fail))
-        .route("/stream", get(stream_slowly));
+    let app =
+        Router::new()
+            .route("/none", get(|| async { respond(Answer::done()) }))
+            .route("/slow", post(slow))
+            .route("/fail", post(fail))
+            .route("/stream", get(stream_slowly))
+            .route("/stats", get(stats_of))
+            .route(
+                "/clock",
+                post(|setup: Around, Input(input): Input| async move {
+                    respond(setup.move_clock(&input))
+                }),
+            )
+            .route(
+                "/fault",
+                post(|setup: Around, Input(input): Input| async move {
+                    respond(setup.set_fault(&input))
+                }),
+            );
     ROUTES
         .into_iter()
         .fold(app, with_operation)
@@ -48,22 +58,29 @@ pub(crate) fn app(factory: SignedCookieFactory, stats: Stats) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(SessionLayer::new(factory).on_error(|error: &Error| respond(Err(error.into()))))
         .layer(map_request(count))
+        .layer(Extension(setup))
 }
+
+type Around = Extension<Setup>;
 
 fn with_operation(app: Router, (method, path, operation): (Method, &str, Operation)) -> Router {
     let only = if method == Method::GET { MethodFilter::GET } else { MethodFilter::POST };
-    let handler = move |Visitor(session): Visitor, Input(input): Input| async move {
-        respond(operation.perform(&session, &input).await)
+    let handler = move |Visitor(session): Visitor, setup: Around, Input(input): Input| async move {
+        respond(operation.perform(&session, &setup, &input).await)
     };
     app.route(path, on(only, handler))
 }
 
-async fn slow(Visitor(session): Visitor, Input(input): Input) -> Response {
-    respond(operation::slow(&session, &input).await)
+async fn slow(Visitor(session): Visitor, setup: Around, Input(input): Input) -> Response {
+    respond(operation::slow(&session, &setup, &input).await)
 }
 
-async fn fail(Visitor(session): Visitor, Input(input): Input) -> Response {
-    respond(operation::fail(&session, &input).await)
+async fn fail(Visitor(session): Visitor, setup: Around, Input(input): Input) -> Response {
+    respond(operation::fail(&session, &setup, &input).await)
+}
+
+async fn stats_of(setup: Around) -> Response {
+    respond(setup.stats())
 }
 
 /// Writes to the session, then answers piece by piece for 200 ms.

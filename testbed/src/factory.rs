@@ -1,17 +1,41 @@
-//! From options to a session factory: what an application writes at its start.
+//! From options to the whole service: what an application writes at its start. The factory's type is known here
+//! only; behind the layer all are alike.
 
-use cloakroom::SignedCookieFactory;
-use cloakroom::testing::FakeClock;
+use std::sync::Arc;
 
-use crate::options::Options;
-use crate::stats::Stats;
+use ::axum::Router;
+use cloakroom::store::{Index, MemoryStore, SqliteStore};
+use cloakroom::testing::{FakeClock, FaultyStore};
+use cloakroom::time::{Clock, SystemClock};
+use cloakroom::{SignedCookieFactory, StoredFactory};
 
-/// The session in a signed cookie, as the options say. What is wrong with them, such as a weak secret, is text.
-pub(crate) fn signed_cookie(
-    options: &Options,
-    stats: &Stats,
-) -> Result<SignedCookieFactory, String> {
-    let refused = stats.clone();
+use crate::axum;
+use crate::faults::Faulty;
+use crate::options::{FactoryUrl, Options};
+use crate::setup::Setup;
+
+/// The service with the factory that the options name. What is wrong with them, such as a weak secret, is text.
+pub(crate) fn service(options: &Options) -> Result<Router, String> {
+    let clock = options.now.map(FakeClock::at);
+    let setup = Setup { clock: clock.clone(), ..Setup::default() };
+    let clock = move || clock.as_ref().map_or_else(|| SystemClock.now(), FakeClock::now);
+    match &options.factory {
+        FactoryUrl::SignedCookie => signed_cookie(options, setup),
+        FactoryUrl::Memory => stored(options, MemoryStore::builder().clock(clock).build(), setup),
+        FactoryUrl::Sqlite(path) => {
+            let sqlite = SqliteStore::options(path).clock(clock);
+            let sqlite = match options.stored.durability {
+                Some(durability) => sqlite.durability(durability),
+                None => sqlite,
+            };
+            stored(options, sqlite.open().map_err(|error| error_chain(&error))?, setup)
+        }
+    }
+}
+
+/// The session in a signed cookie.
+fn signed_cookie(options: &Options, setup: Setup) -> Result<Router, String> {
+    let refused = setup.stats.clone();
     let mut builder = SignedCookieFactory::builder(options.secret.as_str())
         // The testbed is reached over plain http, where a browser would not send a Secure cookie back.
         .insecure_plain_http()
@@ -25,8 +49,56 @@ pub(crate) fn signed_cookie(
     if let Some(keep) = options.keep_on_error {
         builder = builder.set_on_exception(keep);
     }
-    if let Some(now) = options.now {
-        builder = builder.clock(FakeClock::at(now));
+    if let Some(clock) = setup.clock.clone() {
+        builder = builder.clock(clock);
     }
-    builder.build().map_err(|error| error.to_string())
+    let factory = builder.build().map_err(|error| error.to_string())?;
+    Ok(axum::app(factory, setup))
+}
+
+/// The session in a store.
+fn stored<S: Index + Clone>(options: &Options, store: S, setup: Setup) -> Result<Router, String> {
+    let (events, store) = (setup.stats.clone(), FaultyStore::new(store));
+    for failing in &options.stored.faults {
+        Faulty::fail(&store, *failing);
+    }
+    let mut builder = StoredFactory::builder(store.clone())
+        .insecure_plain_http()
+        .on_event(move |event| events.count_event(event));
+    if let Some(idle) = options.idle {
+        builder = builder.idle_limit(idle);
+    }
+    if let Some(absolute) = options.stored.absolute {
+        builder = builder.absolute_limit(absolute);
+    }
+    if let Some(touch_after) = options.renew_after {
+        builder = builder.touch_after(touch_after.unwrap_or(std::time::Duration::MAX));
+    }
+    if let Some(renew_ticket) = options.stored.renew_ticket {
+        builder = builder.renew_every(renew_ticket);
+    }
+    if let Some(lease) = options.stored.flash_lease {
+        builder = builder.flash_lease(lease);
+    }
+    if let Some(budget) = options.stored.io_timeout {
+        builder = builder.io_timeout(budget);
+    }
+    if let Some(keep) = options.keep_on_error {
+        builder = builder.keep_on_error(keep);
+    }
+    if let Some(policy) = options.stored.overwrite {
+        builder = builder.on_overwrite(policy);
+    }
+    if let Some(clock) = setup.clock.clone() {
+        builder = builder.clock(clock);
+    }
+    let factory = builder.build().map_err(|error| error.to_string())?;
+    let (owners, store) = (Some(Arc::new(factory.clone()) as _), Some(Arc::new(store) as _));
+    Ok(axum::app(factory, Setup { owners, store, ..setup }))
+}
+
+/// The error with its causes, in one line.
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

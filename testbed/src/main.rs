@@ -6,9 +6,12 @@
 mod answer;
 mod axum;
 mod factory;
+mod faults;
 mod flash_page;
 mod operation;
 mod options;
+mod owners;
+mod setup;
 mod stats;
 
 use std::io;
@@ -21,18 +24,17 @@ use tokio::sync::oneshot;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let stats = stats::Stats::default();
     let options = Options::parse(std::env::args().skip(1));
     let prepared = options.and_then(|options| {
-        let factory = factory::signed_cookie(&options, &stats)?;
-        Ok((options, factory))
+        let service = factory::service(&options)?;
+        Ok((options, service))
     });
     match prepared {
         Err(problem) => {
             eprintln!("cloakroom-testbed: {problem}");
             ExitCode::from(2)
         }
-        Ok((options, factory)) => match serve(&options, axum::app(factory, stats)).await {
+        Ok((options, service)) => match serve(&options, service).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("cloakroom-testbed: {}: {error}", options.listen);

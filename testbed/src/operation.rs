@@ -4,6 +4,7 @@
 //! Input is JSON text; that of a `GET` is made from its query. Values stay the JSON text they came as, so that
 //! nothing is rounded or reordered on the way through.
 
+mod account;
 mod flash;
 mod mapping;
 mod then;
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::answer::{Answer, Outcome};
+use crate::setup::Setup;
 
 pub(crate) use then::{fail, slow};
 
@@ -28,11 +30,17 @@ pub(crate) enum Operation {
     SetDefault,
     Update,
     Add,
+    GetThenSet,
     Remove,
     PopItem,
     Clear,
     Changed,
     Invalidate,
+    Renew,
+    Login,
+    Mine,
+    RevokeOthers,
+    RevokeAll,
     Flash,
     PopFlash,
     PeekFlash,
@@ -46,7 +54,7 @@ pub(crate) enum Operation {
 use Operation::*;
 
 /// Where each operation is found.
-pub(crate) const ROUTES: [(Method, &str, Operation); 29] = [
+pub(crate) const ROUTES: [(Method, &str, Operation); 30] = [
     (Method::GET, "/fred", Fred),
     (Method::GET, "/info", Info),
     (Method::GET, "/get", Get),
@@ -55,6 +63,7 @@ pub(crate) const ROUTES: [(Method, &str, Operation); 29] = [
     (Method::POST, "/set-default", SetDefault),
     (Method::POST, "/update", Update),
     (Method::POST, "/add", Add),
+    (Method::POST, "/get-then-set", GetThenSet),
     (Method::POST, "/remove", Remove),
     (Method::POST, "/pop-item", PopItem),
     (Method::POST, "/clear", Clear),
@@ -71,16 +80,16 @@ pub(crate) const ROUTES: [(Method, &str, Operation); 29] = [
     (Method::POST, "/csrf/predicate", NotAvailable),
     (Method::POST, "/csrf/guarded", NotAvailable),
     (Method::GET, "/csrf/socket", NotAvailable),
-    (Method::POST, "/renew", NotAvailable),
-    (Method::POST, "/login", NotAvailable),
-    (Method::GET, "/mine", NotAvailable),
-    (Method::POST, "/revoke-others", NotAvailable),
-    (Method::POST, "/revoke-all", NotAvailable),
+    (Method::POST, "/renew", Renew),
+    (Method::POST, "/login", Login),
+    (Method::GET, "/mine", Mine),
+    (Method::POST, "/revoke-others", RevokeOthers),
+    (Method::POST, "/revoke-all", RevokeAll),
 ];
 
 impl Operation {
     /// Does it, with this input.
-    pub(crate) async fn perform(self, session: &Session, input: &str) -> Outcome {
+    pub(crate) async fn perform(self, session: &Session, setup: &Setup, input: &str) -> Outcome {
         match self {
             Fred => mapping::fred(session),
             Info => mapping::info(session),
@@ -90,11 +99,17 @@ impl Operation {
             SetDefault => mapping::set_default(session, read(input)?),
             Update => mapping::update(session, read(input)?),
             Add => mapping::add(session, &read(input)?),
+            GetThenSet => mapping::get_then_set(session, &read(input)?),
             Remove => mapping::remove(session, &read(input)?),
             PopItem => mapping::pop_item(session),
             Clear => done(session.clear()),
             Changed => done(session.changed()),
             Invalidate => done(session.invalidate()),
+            Renew => done(session.renew()),
+            Login => account::login(session, &read(input)?),
+            Mine => account::mine(session, setup).await,
+            RevokeOthers => account::revoke_others(session, setup).await,
+            RevokeAll => account::revoke_all(session, setup, read(input)?).await,
             Flash => flash::push(session, &read(input)?),
             PopFlash => flash::pop(session, &read(input)?).await,
             PeekFlash => flash::peek(session, &read(input)?),
@@ -116,7 +131,7 @@ fn at(route: &str) -> Option<Operation> {
 }
 
 /// Reads the input; none at all is an object without members.
-fn read<T: DeserializeOwned>(input: &str) -> Result<T, Answer> {
+pub(crate) fn read<T: DeserializeOwned>(input: &str) -> Result<T, Answer> {
     let input = if input.is_empty() { "{}" } else { input };
     serde_json::from_str(input).map_err(Answer::bad_request)
 }

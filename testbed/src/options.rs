@@ -1,12 +1,43 @@
 //! The command line. An option that this build cannot serve is refused in words, never ignored: a test that
 //! asks for something must get it or be told.
+//!
+//! | option | is |
+//! |---|---|
+//! | `--adapter axum` | what serves |
+//! | `--factory signed-cookie:`, `memory:` or `sqlite:PATH` | where sessions are kept |
+//! | `--listen ADDRESS` | default `127.0.0.1:0` |
+//! | `--secret TEXT` | signs cookies; a store needs none |
+//! | `--idle SECONDS`, `--renew-after SECONDS` | limits, or `never` |
+//! | `--now SECONDS` | a clock that stands still; `POST /clock` moves it |
+//! | `--keep-on-error true` or `false` | whether changes are kept when the handler answers 5xx |
+//! | `--until-stdin-closes` | ends then, too |
+//!
+//! And for sessions in a store, where `POST /fault {"call", "fault"}` does the same as `--io-fault` later:
+//!
+//! | option | is |
+//! |---|---|
+//! | `--absolute SECONDS` | the absolute limit, or `never` |
+//! | `--renew-ticket SECONDS` | tickets of this age are renewed, or `never` |
+//! | `--flash-lease SECONDS` | how long claimed messages wait for their response |
+//! | `--overwrite refuse` or `last-wins` | what happens to a write over another that was not seen |
+//! | `--io-timeout MILLISECONDS` | the budget of a store call, or `never` |
+//! | `--io-fault CALL=FAULT,…` | calls `load create replace touch remove`; faults `hang fail lost garbage` |
+//! | `--durability durable` or `fast` | of SQLite |
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use cloakroom::factory::Overwrite;
+use cloakroom::store::Durability;
+use serde_json::json;
+
+use crate::faults::Failing;
 
 /// What the service is to be. Limits that are `None` stay as the library's defaults are.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) listen: String,
+    pub(crate) factory: FactoryUrl,
     pub(crate) secret: String,
     pub(crate) idle: Option<Limit>,
     pub(crate) renew_after: Option<Limit>,
@@ -14,6 +45,29 @@ pub(crate) struct Options {
     pub(crate) now: Option<f64>,
     pub(crate) keep_on_error: Option<bool>,
     pub(crate) until_stdin_closes: bool,
+    pub(crate) stored: StoredOptions,
+}
+
+/// Where sessions are kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum FactoryUrl {
+    SignedCookie,
+    Memory,
+    Sqlite(PathBuf),
+}
+
+/// What only sessions in a store can have.
+#[derive(Debug, Default)]
+pub(crate) struct StoredOptions {
+    /// The first of them that was given, for the refusal.
+    given: Option<String>,
+    pub(crate) absolute: Option<Limit>,
+    pub(crate) renew_ticket: Option<Limit>,
+    pub(crate) flash_lease: Option<Duration>,
+    pub(crate) overwrite: Option<Overwrite>,
+    pub(crate) io_timeout: Option<Limit>,
+    pub(crate) faults: Vec<Failing>,
+    pub(crate) durability: Option<Durability>,
 }
 
 /// A span of whole seconds, or `never`.
@@ -41,12 +95,14 @@ impl Options {
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             listen: "127.0.0.1:0".into(),
+            factory: FactoryUrl::SignedCookie,
             secret: SECRET.into(),
             idle: None,
             renew_after: None,
             now: None,
             keep_on_error: None,
             until_stdin_closes: false,
+            stored: StoredOptions::default(),
         };
         let mut words = words.into_iter();
         while let Some(name) = words.next() {
@@ -57,21 +113,56 @@ impl Options {
             let value = words.next().ok_or_else(|| format!("{name} needs a value"));
             options.set(&name, value)?;
         }
+        options.fits()?;
         Ok(options)
     }
 
     fn set(&mut self, name: &str, value: Result<String, String>) -> Result<(), String> {
         match name {
             "--adapter" => adapter(&value?)?,
-            "--factory" => factory(&value?)?,
+            "--factory" => self.factory = factory(&value?)?,
             "--listen" => self.listen = value?,
             "--secret" => self.secret = value?,
             "--idle" => self.idle = Some(limit(name, &value?)?),
             "--renew-after" => self.renew_after = Some(limit(name, &value?)?),
             "--now" => self.now = Some(seconds(name, &value?)?),
             "--keep-on-error" => self.keep_on_error = Some(yes_or_no(name, &value?)?),
-            "--absolute" | "--csrf" | "--origin" | "--io-timeout" => {
-                return Err(format!("{name} is not built yet"));
+            "--csrf" | "--origin" => return Err(format!("{name} is not built yet")),
+            _ => {
+                self.stored.set(name, value)?;
+                self.stored.given.get_or_insert(name.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the factory can have what was asked for.
+    fn fits(&self) -> Result<(), String> {
+        match (&self.factory, &self.stored.given, &self.stored.durability) {
+            (FactoryUrl::SignedCookie, Some(name), _) => {
+                Err(format!("{name} is for sessions in a store: signed-cookie: has none"))
+            }
+            (FactoryUrl::Memory, _, Some(_)) => Err("--durability is for sqlite:".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl StoredOptions {
+    fn set(&mut self, name: &str, value: Result<String, String>) -> Result<(), String> {
+        match name {
+            "--absolute" => self.absolute = Some(limit(name, &value?)?),
+            "--renew-ticket" => self.renew_ticket = Some(limit(name, &value?)?),
+            "--flash-lease" => self.flash_lease = limit(name, &value?)?,
+            "--io-timeout" => self.io_timeout = Some(milliseconds(name, &value?)?),
+            "--io-fault" => self.faults = faults(name, &value?)?,
+            "--overwrite" => {
+                let known = [("refuse", Overwrite::Refuse), ("last-wins", Overwrite::LastWins)];
+                self.overwrite = Some(one_of(name, &value?, &known)?);
+            }
+            "--durability" => {
+                let known = [("durable", Durability::Durable), ("fast", Durability::Fast)];
+                self.durability = Some(one_of(name, &value?, &known)?);
             }
             _ => return Err(format!("unknown option {name}")),
         }
@@ -87,26 +178,34 @@ fn adapter(name: &str) -> Result<(), String> {
     }
 }
 
-fn factory(url: &str) -> Result<(), String> {
+fn factory(url: &str) -> Result<FactoryUrl, String> {
     let known = FACTORIES.iter().find(|scheme| url.starts_with(**scheme));
-    match known {
-        Some(&"signed-cookie:") if url == "signed-cookie:" => Ok(()),
-        Some(&"signed-cookie:") => {
-            Err(format!("--factory {url}: signed-cookie: takes nothing more"))
+    let known =
+        known.ok_or_else(|| format!("--factory: unknown, one of {}", FACTORIES.join(" ")))?;
+    match (*known, &url[known.len()..]) {
+        ("signed-cookie:", "") => Ok(FactoryUrl::SignedCookie),
+        ("memory:", "") => Ok(FactoryUrl::Memory),
+        ("signed-cookie:" | "memory:", _) => {
+            Err(format!("--factory {url}: {known} takes nothing more"))
         }
+        ("sqlite:", "") => Err("--factory sqlite: needs the path of a file".into()),
+        ("sqlite:", path) => Ok(FactoryUrl::Sqlite(path.into())),
         // The scheme only: the rest of a store's URL may hold a password.
-        Some(scheme) => Err(format!("--factory {scheme} is not built yet")),
-        None => Err(format!("--factory: unknown, one of {}", FACTORIES.join(" "))),
+        (scheme, _) => Err(format!("--factory {scheme} is not built yet")),
     }
 }
 
 fn limit(name: &str, value: &str) -> Result<Limit, String> {
-    if value == "never" {
-        return Ok(None);
-    }
-    let seconds =
-        value.parse().map_err(|_| format!("{name} {value}: not whole seconds, nor never"))?;
-    Ok(Some(Duration::from_secs(seconds)))
+    span(value, Duration::from_secs).ok_or(format!("{name} {value}: not whole seconds, nor never"))
+}
+
+fn milliseconds(name: &str, value: &str) -> Result<Limit, String> {
+    let unit = "not whole milliseconds, nor never";
+    span(value, Duration::from_millis).ok_or(format!("{name} {value}: {unit}"))
+}
+
+fn span(value: &str, unit: fn(u64) -> Duration) -> Option<Limit> {
+    if value == "never" { Some(None) } else { value.parse().ok().map(|number| Some(unit(number))) }
 }
 
 fn seconds(name: &str, value: &str) -> Result<f64, String> {
@@ -116,4 +215,18 @@ fn seconds(name: &str, value: &str) -> Result<f64, String> {
 
 fn yes_or_no(name: &str, value: &str) -> Result<bool, String> {
     value.parse().map_err(|_| format!("{name} {value}: neither true nor false"))
+}
+
+fn one_of<T: Copy>(name: &str, value: &str, known: &[(&str, T)]) -> Result<T, String> {
+    let found = known.iter().find(|(word, _)| *word == value).map(|(_, what)| *what);
+    let words = known.iter().map(|(word, _)| *word).collect::<Vec<_>>();
+    found.ok_or_else(|| format!("{name} {value}: unknown, one of {}", words.join(" ")))
+}
+
+fn faults(name: &str, list: &str) -> Result<Vec<Failing>, String> {
+    let pairs = list.split(',').map(|pair| {
+        let (call, fault) = pair.split_once('=')?;
+        serde_json::from_value(json!({"call": call, "fault": fault})).ok()
+    });
+    pairs.collect::<Option<_>>().ok_or_else(|| format!("{name} {list}: not CALL=FAULT,…"))
 }

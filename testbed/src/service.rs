@@ -49,6 +49,15 @@ impl Service {
         assert!(killed.expect("kill is installed").success());
     }
 
+    /// Ends it at once, as a power cut would: it gets no chance to tidy up.
+    ///
+    /// # Panics
+    /// If it ended before.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("a process of ours can be killed");
+        self.process.wait().expect("a process of ours can be waited for");
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use serde_json::Value;
 use ureq::{Agent, Body};
 
-use crate::Service;
+use crate::{Connection, Service};
 
 /// The name of the session's cookie.
 const SESSION: &str = "session";
@@ -32,6 +32,12 @@ impl<'a> Visitor<'a> {
     pub fn at(&mut self, service: &'a Service) -> &mut Self {
         self.service = service;
         self
+    }
+
+    /// A connection to the same service.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        Connection::to(self.service)
     }
 
     /// The session cookie, if there is one.

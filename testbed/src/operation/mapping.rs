@@ -52,6 +52,8 @@ pub(super) fn info(session: &Session) -> Outcome {
         "len": session.len(),
         "keys": session.keys(),
         "expires_in": session.expires_in().map(|left| left.as_secs()),
+        "owner": session.owner().as_deref(),
+        "id": session.id(),
     }))
 }
 
@@ -88,6 +90,14 @@ pub(super) fn add(session: &Session, addition: &Addition) -> Outcome {
         *number = number.saturating_add(by);
         *number
     })?;
+    Answer::json(&json!({"value": value}))
+}
+
+/// What should be an `add`: another request's addition in between is overwritten.
+pub(super) fn get_then_set(session: &Session, addition: &Addition) -> Outcome {
+    let before: i64 = session.get(&addition.key)?.unwrap_or_default();
+    let value = before.saturating_add(addition.by);
+    session.insert(&addition.key, value)?;
     Answer::json(&json!({"value": value}))
 }
 

@@ -1,7 +1,7 @@
 //! Requests that do operations under hardship: after a wait (`/slow`), or before an error or a panic (`/fail`).
 //!
 //! Both name what to do as `"then": {"route": "/set", "body": {…}}`; a list does several in the same request
-//! and answers as the last.
+//! and answers as the last. What `/slow` is to do before it waits is its `"first"`.
 
 use std::time::Duration;
 
@@ -12,10 +12,12 @@ use serde_json::value::RawValue;
 
 use super::{at, read};
 use crate::answer::{Answer, Outcome};
+use crate::setup::Setup;
 
 #[derive(Deserialize)]
 struct Slow {
     sleep_ms: u64,
+    first: Option<Box<RawValue>>,
     then: Option<Box<RawValue>>,
 }
 
@@ -34,18 +36,19 @@ struct Step {
 }
 
 /// Waits with the session in hand, then does what is asked.
-pub(crate) async fn slow(session: &Session, input: &str) -> Outcome {
+pub(crate) async fn slow(session: &Session, setup: &Setup, input: &str) -> Outcome {
     let slow: Slow = read(input)?;
-    let steps = steps(slow.then.as_deref())?;
+    let (first, then) = (steps(slow.first.as_deref())?, steps(slow.then.as_deref())?);
+    perform(session, setup, &first).await?;
     tokio::time::sleep(Duration::from_millis(slow.sleep_ms)).await;
-    perform(session, &steps).await
+    perform(session, setup, &then).await
 }
 
 /// Does what is asked, then answers with the given status, or panics.
-pub(crate) async fn fail(session: &Session, input: &str) -> Outcome {
+pub(crate) async fn fail(session: &Session, setup: &Setup, input: &str) -> Outcome {
     let fail: Fail = read(input)?;
     let steps = steps(fail.then.as_deref())?;
-    let answer = perform(session, &steps).await?;
+    let answer = perform(session, setup, &steps).await?;
     if fail.panic {
         // A panic, without the report on stderr that would look like a fault in a test run.
         std::panic::resume_unwind(Box::new("/fail was asked to panic"));
@@ -55,21 +58,22 @@ pub(crate) async fn fail(session: &Session, input: &str) -> Outcome {
     Ok(answer.with_status(status))
 }
 
-fn steps(then: Option<&RawValue>) -> Result<Vec<Step>, Answer> {
-    match then.map(RawValue::get) {
+fn steps(named: Option<&RawValue>) -> Result<Vec<Step>, Answer> {
+    match named.map(RawValue::get) {
         None => Ok(Vec::new()),
         Some(list) if list.starts_with('[') => read(list),
         Some(one) => Ok(vec![read(one)?]),
     }
 }
 
-async fn perform(session: &Session, steps: &[Step]) -> Outcome {
+async fn perform(session: &Session, setup: &Setup, steps: &[Step]) -> Outcome {
     let mut answer = Answer::done();
     for Step { route, body } in steps {
         let unknown = || Answer::bad_request(format!("no operation at {route}"));
         let operation = at(route).ok_or_else(unknown)?;
         let input = body.as_deref().map_or("", RawValue::get);
-        answer = Ok(operation.perform(session, input).await?);
+        answer = Ok(operation.perform(session, setup, input).await?);
+        setup.stats.count_step();
     }
     answer
 }

@@ -139,3 +139,30 @@ fn s11_only_the_exact_name_is_the_name() {
         assert_eq!(user(&visitor, format!("{name}={ada}")), json!(null), "{name}");
     }
 }
+
+#[test]
+fn r5_one_cookie_keeps_all_of_it() {
+    // No option at all: the secret is all that the factory is told.
+    let mut visitor = crate::visitor("");
+    visitor.post("/set", &json!({"key": "a", "value": [1, {"b": null}]}));
+    visitor.post("/flash", &json!({"message": "hello"}));
+    let token = visitor.get("/csrf/token").json()["token"].clone();
+    let cookie = visitor.cookie().expect("a cookie was set").to_owned();
+
+    let mut elsewhere = crate::visitor("--renew-after never");
+    let all = elsewhere.set_cookie(cookie).get("/all").json();
+    let expected = json!({"a": [1, {"b": null}], "_f_": ["hello"], "_csrft_": token});
+    assert_eq!(all, json!({"values": expected}));
+}
+
+#[test]
+fn r70_a_copied_cookie_opens_its_session_again() {
+    let mut visitor = crate::visitor("");
+    visitor.post("/flash", &json!({"message": "once"}));
+    let copy = visitor.cookie().expect("a cookie was set").to_owned();
+    visitor.post("/pop-flash", &json!({}));
+    visitor.post("/invalidate", &json!({}));
+    assert_eq!(visitor.cookie(), None);
+    let again = visitor.set_cookie(copy).post("/pop-flash", &json!({}));
+    assert_eq!(again.json(), json!({"messages": ["once"]}));
+}

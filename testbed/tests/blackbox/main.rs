@@ -1,43 +1,156 @@
 //! The session's rules, seen from outside: the built testbed serves over real HTTP, a visitor with cookies asks.
 //!
-//! One file per part of tests/RULES.md; a test begins its name with the rule that it guards. Each set of options
-//! is one process, started at the first asking and shared by the tests of this run.
+//! One file per part of tests/RULES.md; a test begins its name with the rule that it guards. `every_factory/` holds
+//! what is so wherever sessions are kept, `every_store/` what is so on a server, races included; both are compiled
+//! again for each factory, not copied. What lies here is of one factory alone, or of the testbed itself.
 
+// That files are compiled several times is the point.
+#![allow(clippy::duplicate_mod)]
+
+mod at_rest;
 mod cookie;
 mod cookie_limits;
-mod csrf;
-mod dictionary;
+mod crowd;
 mod facts;
-mod failing;
-mod flash;
+mod killed;
 mod lifetime;
 mod options;
 mod payload;
+mod restart;
 mod touching;
-mod visits;
+
+#[path = "every_factory"]
+mod signed_cookie {
+    /// Somebody without cookies, at a testbed with this factory and these options.
+    fn visitor(options: &str) -> cloakroom_testbed::Visitor<'static> {
+        crate::visitor(&format!("--factory signed-cookie: {options}"))
+    }
+
+    mod csrf;
+    mod dictionary;
+    mod facts;
+    mod failing;
+    mod flash;
+    mod unseen;
+    mod visits;
+}
+
+#[path = "every_factory"]
+mod memory {
+    /// Somebody without cookies, at a testbed with this factory and these options.
+    fn visitor(options: &str) -> cloakroom_testbed::Visitor<'static> {
+        crate::visitor(&format!("--factory memory: {options}"))
+    }
+
+    mod csrf;
+    mod dictionary;
+    mod facts;
+    mod failing;
+    mod flash;
+    mod unseen;
+    mod visits;
+}
+
+#[path = "every_factory"]
+mod sqlite {
+    /// Somebody without cookies, at a testbed with this factory and these options.
+    fn visitor(options: &str) -> cloakroom_testbed::Visitor<'static> {
+        crate::visitor(&format!("--factory sqlite: {options}"))
+    }
+
+    mod csrf;
+    mod dictionary;
+    mod facts;
+    mod failing;
+    mod flash;
+    mod unseen;
+    mod visits;
+}
+
+#[path = "every_store"]
+mod memory_store {
+    /// A testbed for one test alone.
+    fn start(options: &str) -> cloakroom_testbed::Service {
+        crate::start(&format!("--factory memory: {options}"))
+    }
+
+    mod account;
+    mod adding;
+    mod finality;
+    mod flash_once;
+    mod limits;
+    mod overwriting;
+    mod resurrection;
+    mod tickets;
+    mod unreliable;
+}
+
+#[path = "every_store"]
+mod sqlite_store {
+    /// A testbed for one test alone. It does not wait for the disk, which `killed` looks into: there is much to write.
+    fn start(options: &str) -> cloakroom_testbed::Service {
+        crate::start(&format!("--factory sqlite: --durability fast {options}"))
+    }
+
+    mod account;
+    mod adding;
+    mod finality;
+    mod flash_once;
+    mod limits;
+    mod overwriting;
+    mod resurrection;
+    mod tickets;
+    mod unreliable;
+}
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cloakroom_testbed::{Service, Visitor};
 
 /// When the clocks of most tests stand still.
 const NOW: u64 = 1_700_000_000;
 
-/// The testbed as a command, with these options, separated by spaces.
+/// The testbed as a command, with these options, separated by spaces. `sqlite:` alone gets a file of its own.
 fn command(options: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom-testbed"));
-    command.arg("--until-stdin-closes").args(options.split_whitespace());
+    command.arg("--until-stdin-closes");
+    for word in options.split_whitespace() {
+        if word == "sqlite:" {
+            command.arg(format!("sqlite:{}", new_file().display()));
+        } else {
+            command.arg(word);
+        }
+    }
     command
+}
+
+/// A place for a file that is not there yet.
+fn new_file() -> PathBuf {
+    static FILES: AtomicUsize = AtomicUsize::new(0);
+    let number = FILES.fetch_add(1, Ordering::Relaxed);
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let path = folder.join(format!("blackbox-{number}.sqlite"));
+    for rest in ["", "-wal", "-shm", "-journal"] {
+        // From an earlier run, if it is there.
+        let _ = std::fs::remove_file(folder.join(format!("blackbox-{number}.sqlite{rest}")));
+    }
+    path
+}
+
+/// A testbed with these options for one test alone.
+fn start(options: &str) -> Service {
+    Service::start(&mut command(options))
 }
 
 /// A running testbed with these options. The same options give the same process; it lives as long as the tests.
 fn testbed(options: &str) -> &'static Service {
     static RUNNING: Mutex<Option<HashMap<String, &'static Service>>> = Mutex::new(None);
     let mut running = RUNNING.lock().expect("no testbed failed to start before");
-    let start =
-        || -> &'static Service { Box::leak(Box::new(Service::start(&mut command(options)))) };
+    let start = || -> &'static Service { Box::leak(Box::new(start(options))) };
     running.get_or_insert_default().entry(options.to_owned()).or_insert_with(start)
 }
 

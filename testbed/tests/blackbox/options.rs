@@ -20,19 +20,24 @@ fn r54_what_cannot_be_served_is_said_at_the_start() {
     for (options, word) in [
         (["--adapter", "actix"], "not built yet"),
         (["--adapter", "rocket"], "unknown"),
-        (["--factory", "memory:"], "not built yet"),
+        (["--factory", "redis://me:hunter2@db/0"], "not built yet"),
         (["--factory", "postgres://me:hunter2@db/x"], "not built yet"),
         (["--factory", "floppy:"], "unknown"),
         (["--factory", "signed-cookie:x"], "nothing more"),
+        (["--factory", "memory:x"], "nothing more"),
+        (["--factory", "sqlite:"], "needs the path"),
+        (["--factory", "sqlite:/no/such/folder/file"], "session store"),
         (["--idle", "soon"], "not whole seconds"),
         (["--idle", "-1"], "not whole seconds"),
         (["--renew-after", "1.5"], "not whole seconds"),
         (["--now", "NaN"], "not a time"),
         (["--keep-on-error", "perhaps"], "neither true nor false"),
-        (["--absolute", "60"], "not built yet"),
+        (["--absolute", "60"], "for sessions in a store"),
+        (["--io-timeout", "100"], "for sessions in a store"),
+        (["--overwrite", "never"], "unknown, one of refuse last-wins"),
+        (["--io-fault", "load=burn"], "not CALL=FAULT"),
         (["--csrf", "all"], "not built yet"),
         (["--origin", "https://example.org"], "not built yet"),
-        (["--io-timeout", "100"], "not built yet"),
         (["--colour", "blue"], "unknown option --colour"),
     ] {
         let said = refusal(&options);
@@ -51,29 +56,48 @@ fn r53_s38_a_secret_that_can_be_guessed_is_refused_without_showing_it() {
 }
 
 #[test]
+fn r54_what_the_store_cannot_have_is_said_too() {
+    for (options, word) in [
+        ("--factory memory: --durability fast", "--durability is for sqlite:"),
+        ("--factory memory: --idle 0", "limit is zero"),
+        ("--factory memory: --io-timeout soon", "not whole milliseconds"),
+    ] {
+        let said = refusal(&options.split(' ').collect::<Vec<_>>());
+        assert!(said.contains(word), "{options}: {said}");
+    }
+}
+
+#[test]
 fn the_options_that_name_what_is_built_are_taken() {
-    let mut visitor = visitor("--adapter axum --factory signed-cookie: --listen 127.0.0.1:0");
-    assert_eq!(visitor.get("/none").json(), json!({}));
+    for options in [
+        "--adapter axum --factory signed-cookie: --listen 127.0.0.1:0",
+        "--factory memory: --absolute 60 --renew-ticket 10 --flash-lease 5 --overwrite refuse",
+        "--factory sqlite: --durability durable --io-timeout never --io-fault touch=lost,load=hang",
+    ] {
+        assert_eq!(visitor(options).get("/none").json(), json!({}), "{options}");
+    }
 }
 
 #[test]
 fn what_the_library_does_not_have_yet_is_not_available() {
     let mut visitor = visitor("");
-    for path in ["/csrf/socket", "/mine"] {
-        assert_eq!(visitor.get(path).error(), (501, "not_available".into()), "{path}");
+    assert_eq!(visitor.get("/csrf/socket").error(), (501, "not_available".into()));
+    for path in ["/csrf/check", "/csrf/predicate", "/csrf/guarded"] {
+        assert_eq!(visitor.post(path, &json!({})).error(), (501, "not_available".into()), "{path}");
     }
-    for path in [
-        "/csrf/check",
-        "/csrf/predicate",
-        "/csrf/guarded",
-        "/renew",
-        "/login",
-        "/revoke-others",
-        "/revoke-all",
-    ] {
-        let answer = visitor.post(path, &json!({}));
+}
+
+#[test]
+fn what_a_signed_cookie_cannot_have_is_said() {
+    let mut visitor = visitor("");
+    assert_eq!(visitor.get("/mine").error(), (501, "not_available".into()));
+    for path in ["/revoke-others", "/revoke-all", "/clock", "/fault"] {
+        let answer = visitor.post(path, &json!({"user": "ada", "advance": 1}));
         assert_eq!(answer.error(), (501, "not_available".into()), "{path}");
     }
+    let answer = visitor.post("/login", &json!({"user": "ada"}));
+    assert_eq!(answer.error(), (500, "not_supported".into()));
+    assert_eq!(visitor.get("/all").json(), json!({"values": {}}));
 }
 
 #[test]

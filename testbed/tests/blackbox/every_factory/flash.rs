@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use cloakroom_testbed::{Answer, Visitor};
 
-use crate::visitor;
+use super::visitor;
 
 fn flash(visitor: &mut Visitor<'_>, message: Value, queue: &str) {
     let answer = visitor.post("/flash", &json!({"message": message, "queue": queue}));

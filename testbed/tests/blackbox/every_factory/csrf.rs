@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::visitor;
+use super::visitor;
 
 fn token(answer: &cloakroom_testbed::Answer) -> String {
     let Value::String(token) = answer.json()["token"].clone() else { panic!("{}", answer.text) };

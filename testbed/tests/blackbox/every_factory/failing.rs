@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use cloakroom_testbed::{Answer, Visitor};
 
-use crate::visitor;
+use super::visitor;
 
 /// Sets `a` in a request that then fails in this way.
 fn set_and(visitor: &mut Visitor<'_>, failure: &str, how: Value) -> Answer {

@@ -1,0 +1,135 @@
+//! One keep-alive connection, for tests that need thousands of requests, an exact moment, a header of their own, or
+//! want to hang up. It keeps no cookies: each request says which ticket it shows.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+
+use crate::{Answer, Service};
+
+/// Longer than any answer takes; a test that waits for none fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A connection to a service. Dropping it hangs up.
+#[derive(Debug)]
+pub struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Panics
+    /// If the service cannot be reached.
+    #[must_use]
+    pub fn to(service: &Service) -> Self {
+        let address = service.url().trim_start_matches("http://");
+        Self::open(address).unwrap_or_else(|error| panic!("{address}: {error}"))
+    }
+
+    fn open(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    /// `POST` with a body of JSON and this ticket, if it is not empty.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub fn post(&mut self, path: &str, ticket: &str, body: &Value) -> Answer {
+        let answer = self.ask("POST", path, &cookie(ticket), &body.to_string());
+        answer.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// `GET` with this ticket, if it is not empty.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub fn get(&mut self, path: &str, ticket: &str) -> Answer {
+        let answer = self.ask("GET", path, &cookie(ticket), "");
+        answer.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// A whole exchange with these header lines, each ended by CR and LF.
+    ///
+    /// # Errors
+    /// If the service hangs up.
+    pub fn ask(&mut self, method: &str, path: &str, lines: &str, body: &str) -> io::Result<Answer> {
+        self.send(method, path, lines, body)?;
+        self.receive(method)
+    }
+
+    /// Sends a request and does not wait for the answer.
+    ///
+    /// # Errors
+    /// If the service hung up.
+    pub fn send(&mut self, method: &str, path: &str, lines: &str, body: &str) -> io::Result<()> {
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: testbed\r\ncontent-type: application/json\r\n\
+             {lines}content-length: {length}\r\n\r\n{body}"
+        );
+        self.stream.get_mut().write_all(request.as_bytes())
+    }
+
+    /// Waits for the answer to a request of this method.
+    ///
+    /// # Errors
+    /// If the service hangs up, or answers what is not HTTP with a body of known length.
+    pub fn receive(&mut self, method: &str) -> io::Result<Answer> {
+        let first = self.line()?;
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status: u16 =
+            status.ok_or_else(|| io::Error::other(format!("no status: {first:?}")))?;
+        let mut headers = HeaderMap::new();
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) =
+                line.split_once(": ").ok_or_else(|| io::Error::other("no header"))?;
+            headers.append(
+                HeaderName::from_bytes(name.as_bytes()).map_err(io::Error::other)?,
+                HeaderValue::from_str(value).map_err(io::Error::other)?,
+            );
+        }
+        let has_body = method != "HEAD" && status != 304;
+        let length = headers.get("content-length").and_then(|length| length.to_str().ok());
+        let length = if has_body { length.unwrap_or("0") } else { "0" };
+        let mut body = vec![0; length.parse().map_err(io::Error::other)?];
+        self.stream.read_exact(&mut body)?;
+        let text = String::from_utf8(body).map_err(io::Error::other)?;
+        Ok(Answer { status, headers, text })
+    }
+
+    /// Whether nothing comes for this long.
+    ///
+    /// # Panics
+    /// If the connection cannot be asked.
+    pub fn is_silent_for(&mut self, span: Duration) -> bool {
+        self.stream.get_ref().set_read_timeout(Some(span)).expect("a span that is not zero");
+        let waited = self.stream.fill_buf().map(|_| ());
+        self.stream.get_ref().set_read_timeout(Some(PATIENCE)).expect("a span that is not zero");
+        waited
+            .is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        if self.stream.read_line(&mut line)? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        Ok(line.trim_end().to_owned())
+    }
+}
+
+/// The header line that shows this ticket; nothing if it is empty.
+fn cookie(ticket: &str) -> String {
+    if ticket.is_empty() { String::new() } else { format!("cookie: session={ticket}\r\n") }
+}
