@@ -1,15 +1,21 @@
 //! Records in this process's memory: the fastest store, for one process, gone with it.
 //!
-//! 64 shards, each behind a lock that is held for well under a microsecond. Data is shared, not copied, with whoever
-//! reads it. Three bounds keep memory in check without any call from outside:
-//! - *Expiry.* Every write looks at 4 rows of its shard in turn and drops those that have expired. So an abandoned
-//!   record goes at the latest when its shard has been written a quarter as often as it has rows. Reads do not sweep;
-//!   [`Sweep`] does at once.
-//! - *Capacity.* A record too many puts out the anonymous record of its shard that was not written or touched for
-//!   longest. One with an owner is never put out; where there are only such, the new record is refused.
-//! - A small record costs its data and some 100 bytes.
+//! 64 shards, each behind a lock that is held for about a microsecond and as long as copying the record takes. Data is
+//! copied when it is written, and shared with whoever reads it. An expiry is kept to the microsecond, rounded down.
+//! Two bounds keep memory in check without any call from outside:
+//! - *Expiry.* Every `create` and `replace` looks at 4 rows of its shard in turn and drops those that have expired. So
+//!   an abandoned record goes at the latest when its shard has been written a quarter as often as it has rows, of
+//!   which there are as many as there were records at most. Reads and touches do not sweep; [`Sweep`] does at once.
+//! - *Capacity.* A record too many takes the place of an expired one, if those 4 rows or the two that were not used
+//!   for longest (one anonymous, one with an owner) are that; else of the anonymous record of its shard that was not
+//!   written or touched for longest. A live one with an owner is never put out: where there are only such, the new
+//!   record is refused as [`Rejected`](StoreErrorKind::Rejected).
+//!
+//! Beside its data, a record costs some 110 bytes, one with an owner some 130 more and the owner's name. The capacity
+//! bounds the number of records and not their size; that is for the factory to bound. Memory that was used once is
+//! kept for records to come.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,10 +63,9 @@ struct Shared {
     swept: AtomicUsize,
 }
 
+/// Which keys belong to whom. Ordered, so that it grows without ever being built anew under its lock.
 #[derive(Default)]
-struct Owners {
-    keys: HashMap<Arc<str>, HashSet<StoreKey>>,
-}
+struct Owners(BTreeSet<(Arc<str>, StoreKey)>);
 
 /// What a [`MemoryStore`] holds, and what it let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,14 +89,17 @@ pub struct MemoryBuilder {
 }
 
 impl MemoryBuilder {
-    /// How many records there may be; default a million. From 4096 on, this is kept for each of 64 shards, so that
-    /// the whole may stop a little short of it.
+    /// How many records there may be; default a million, so that visitors cannot use up the memory.
+    ///
+    /// From 4096 on, each of 64 shards has its part of it, rounded up. Keys do not spread evenly, so the fullest shard
+    /// puts records out before the whole is full: at a million when it is 97 % full, at 4096 when it is three quarters
+    /// full.
     pub fn capacity(mut self, records: usize) -> Self {
         self.capacity = records;
         self
     }
 
-    /// Another clock, for tests. Only the sweep asks it.
+    /// Another clock, for tests: the one that the factory has. It only says which records may be dropped.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Box::new(clock);
         self
@@ -105,7 +113,7 @@ impl MemoryBuilder {
             shared: Arc::new(Shared {
                 shards: (0..shards).map(|_| Mutex::new(Shard::new())).collect(),
                 owners: Mutex::default(),
-                shard_capacity: self.capacity.div_ceil(shards),
+                shard_capacity: self.capacity.div_ceil(shards).min(shard::MAX_ROWS),
                 clock: self.clock,
                 evicted: AtomicUsize::new(0),
                 swept: AtomicUsize::new(0),
@@ -132,7 +140,7 @@ impl MemoryStore {
         let shared = &self.shared;
         Counts {
             records: shared.shards.iter().map(|shard| lock(shard).len()).sum(),
-            owned: lock(&shared.owners).keys.values().map(HashSet::len).sum(),
+            owned: lock(&shared.owners).0.len(),
             evicted: shared.evicted.load(Ordering::Relaxed),
             swept: shared.swept.load(Ordering::Relaxed),
         }
@@ -170,22 +178,26 @@ impl Shared {
     }
 
     /// Removes a few of the expired records.
-    fn sweep_a_little(&self, shard: &mut Shard) {
-        for key in shard.next_expired(self.clock.now(), LOOKED_AT) {
+    fn sweep_a_little(&self, shard: &mut Shard, now: Timestamp) {
+        for key in shard.next_expired(now, LOOKED_AT) {
             self.remove(shard, &key);
             self.swept.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Makes room for one more record.
-    fn make_room(&self, shard: &mut Shard) -> Result<()> {
+    fn make_room(&self, shard: &mut Shard, now: Timestamp) -> Result<()> {
         while shard.len() >= self.shard_capacity {
-            let Some(key) = shard.longest_idle() else {
-                let cause = "the memory store is full of sessions that have an owner";
-                return Err(StoreError::new(StoreErrorKind::Rejected, cause));
+            let (key, counter) = match (shard.idle_expired(now), shard.longest_idle()) {
+                (Some(expired), _) => (expired, &self.swept),
+                (None, Some(anonymous)) => (anonymous, &self.evicted),
+                (None, None) => {
+                    let cause = "the memory store is full of sessions that have an owner";
+                    return Err(StoreError::new(StoreErrorKind::Rejected, cause));
+                }
             };
             self.remove(shard, &key);
-            self.evicted.fetch_add(1, Ordering::Relaxed);
+            counter.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -194,18 +206,19 @@ impl Shared {
 impl Owners {
     fn note(&mut self, owner: Option<&Arc<str>>, key: StoreKey) {
         if let Some(owner) = owner {
-            self.keys.entry(owner.clone()).or_default().insert(key);
+            self.0.insert((owner.clone(), key));
         }
     }
 
     fn forget(&mut self, owner: Option<&Arc<str>>, key: &StoreKey) {
-        let Some(owner) = owner else { return };
-        if let Some(keys) = self.keys.get_mut(owner) {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.keys.remove(owner);
-            }
+        if let Some(owner) = owner {
+            self.0.remove(&(owner.clone(), *key));
         }
+    }
+
+    fn keys_of(&self, owner: &str) -> impl Iterator<Item = StoreKey> {
+        let first = (Arc::from(owner), StoreKey::from_bytes([0; 16]));
+        self.0.range(first..).take_while(move |(other, _)| **other == *owner).map(|(_, key)| *key)
     }
 }
 
@@ -215,12 +228,13 @@ impl Store for MemoryStore {
     }
 
     async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
+        let now = self.shared.clock.now();
         let mut shard = self.shard(key);
-        self.shared.sweep_a_little(&mut shard);
+        self.shared.sweep_a_little(&mut shard, now);
         if shard.version(key).is_some() {
             return Ok(Created::Taken);
         }
-        self.shared.make_room(&mut shard)?;
+        self.shared.make_room(&mut shard, now)?;
         self.shared.put(&mut shard, *key, record, Version::FIRST);
         Ok(Created::Done(Version::FIRST))
     }
@@ -231,8 +245,9 @@ impl Store for MemoryStore {
         expected: Version,
         record: &Record,
     ) -> Result<Replaced> {
+        let now = self.shared.clock.now();
         let mut shard = self.shard(key);
-        self.shared.sweep_a_little(&mut shard);
+        self.shared.sweep_a_little(&mut shard, now);
         match shard.version(key) {
             None => Ok(Replaced::Gone),
             Some(version) if version == expected => {
@@ -263,7 +278,7 @@ impl Index for MemoryStore {
     }
 
     async fn count(&self, owner: &str) -> Result<usize> {
-        Ok(lock(&self.shared.owners).keys.get(owner).map_or(0, HashSet::len))
+        Ok(lock(&self.shared.owners).keys_of(owner).count())
     }
 
     async fn remove_of(&self, owner: &str, key: &StoreKey) -> Result<bool> {
@@ -279,8 +294,7 @@ impl Index for MemoryStore {
 
 impl MemoryStore {
     fn keys_of(&self, owner: &str) -> Vec<StoreKey> {
-        let owners = lock(&self.shared.owners);
-        owners.keys.get(owner).map(|keys| keys.iter().copied().collect()).unwrap_or_default()
+        lock(&self.shared.owners).keys_of(owner).collect()
     }
 }
 
@@ -310,7 +324,7 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-/// No user code runs under these locks, so that a panic cannot leave half a change behind.
+/// No user code runs under these locks, not even the clock, so that a panic cannot leave half a change behind.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 
 /// No row.
 const NONE: u32 = u32::MAX;
+/// More cannot be named.
+pub(super) const MAX_ROWS: usize = NONE as usize;
 /// The list of rows without an owner, and that of rows with one.
 const ANONYMOUS: usize = 0;
 const OWNED: usize = 1;
@@ -86,7 +88,7 @@ impl Shard {
 
     /// Puts a record there as this version, whatever was there before, and makes it the one used last.
     pub(super) fn put(&mut self, key: StoreKey, record: &Record, version: Version) {
-        let row = Row {
+        let mut row = Row {
             key,
             data: Some(Arc::from(&record.data[..])),
             expires_at: record.expires_at.as_micros(),
@@ -98,7 +100,11 @@ impl Shard {
         let at = match self.find(&key) {
             Some(at) => {
                 self.unlink(at);
-                self.rows[at as usize] = row;
+                let before = &mut self.rows[at as usize];
+                if before.owner == row.owner {
+                    row.owner = before.owner.take(); // the index has this very text, so that it is there once
+                }
+                *before = row;
                 at
             }
             None => self.add(row),
@@ -135,6 +141,14 @@ impl Shard {
         Some(row.key)
     }
 
+    /// The key of a record that expired before `now`, if that is one of the two, anonymous and with an owner, that were
+    /// not used for longest.
+    pub(super) fn idle_expired(&self, now: Timestamp) -> Option<StoreKey> {
+        let mut longest_idle =
+            self.lists.iter().filter_map(|list| self.rows.get(list.first as usize));
+        longest_idle.find(|row| row.expires_at < now.as_micros()).map(|row| row.key)
+    }
+
     /// Looks at the next `count` rows, in turn, and gives the keys of those that expired before `now`.
     pub(super) fn next_expired(&mut self, now: Timestamp, count: usize) -> Vec<StoreKey> {
         let (mut expired, now) = (Vec::new(), now.as_micros());
@@ -165,7 +179,7 @@ impl Shard {
         let (key, at) = (row.key, self.vacant);
         let at = if at == NONE {
             self.rows.push(row);
-            // A shard of four thousand million rows would need 256 GiB.
+            // The store adds none beyond `MAX_ROWS`.
             (self.rows.len() - 1) as u32
         } else {
             self.vacant = self.rows[at as usize].next;
