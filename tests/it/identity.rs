@@ -54,6 +54,21 @@ async fn s19_there_is_no_owner_without_a_new_ticket() {
 }
 
 #[tokio::test]
+async fn a_logout_undoes_what_was_wished_before_it_in_the_same_request() {
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        session.set_owner("ada").unwrap();
+        session.invalidate().unwrap();
+        session.insert("n", 1).unwrap();
+    });
+    let visit = visit.await;
+    let owner = stored.site.visit(visit.cookie(), async |session| session.owner()).await.result;
+    assert_eq!(owner, None);
+    assert!(stored.sessions.sessions_of("ada").await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn s20_a_planted_session_never_becomes_somebody_s() {
     let stored = Stored::new();
     let planted = stored.begin().await;

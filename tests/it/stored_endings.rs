@@ -219,8 +219,9 @@ async fn a_handle_works_on_after_the_response_and_ends_with_the_session() {
 async fn s64_a_handle_from_before_a_login_is_gone_and_one_from_the_login_is_not() {
     let stored = Stored::new();
     let cookie = stored.begin().await;
-    let mut before =
-        stored.site.visit(&*cookie, async |session| session.handle().unwrap()).await.result;
+    let handle = async |session: Session| session.handle().unwrap();
+    let mut before = stored.site.visit(&*cookie, handle).await.result;
+    let mut idle = stored.site.visit(&*cookie, handle).await.result;
     let visit = stored.site.visit(&*cookie, async |session| {
         session.set_owner("ada").unwrap();
         session.handle().unwrap()
@@ -229,6 +230,7 @@ async fn s64_a_handle_from_before_a_login_is_gone_and_one_from_the_login_is_not(
     let mut during = visit.result;
     before.insert("n", 1).unwrap();
     assert_eq!(before.commit().await.unwrap(), Standing::Gone);
+    assert_eq!(idle.reload().await.unwrap(), Standing::Gone, "what came of the login is not its");
     during.insert("n", 2).unwrap();
     assert_eq!(during.commit().await.unwrap(), Standing::Live);
     assert_eq!(stored.look(visit.response.headers()["set-cookie"].to_str().unwrap()).await, "n=2");

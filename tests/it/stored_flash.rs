@@ -35,6 +35,19 @@ async fn s67_only_one_of_two_requests_shows_a_message() {
 }
 
 #[tokio::test]
+async fn s67_what_is_pushed_after_a_pop_is_for_the_next_one() {
+    let stored = Stored::new();
+    let cookie = with_message(&stored).await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        let first = pop(session.clone()).await;
+        session.flash("own").unwrap();
+        (first, pop(session).await)
+    });
+    assert_eq!(visit.await.result, (vec!["saved".to_owned()], vec!["own".to_owned()]));
+    assert!(peek(&stored, &cookie).await.is_empty());
+}
+
+#[tokio::test]
 async fn s67_between_claim_and_response_nobody_else_sees_the_message() {
     let stored = Stored::new();
     let cookie = with_message(&stored).await;

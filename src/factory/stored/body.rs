@@ -265,6 +265,16 @@ mod tests {
     }
 
     #[test]
+    fn s73_a_length_beyond_the_end_is_corrupt() {
+        let mut bytes = with_claim().encode().to_vec();
+        bytes.truncate(bytes.len() - CHECKSUM_BYTES);
+        let at = bytes.windows(7).position(|window| window == b"\0\0\0\x03_f_").unwrap();
+        bytes[at] = 1;
+        bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
+        assert!(Body::decode(bytes.into()).is_none());
+    }
+
+    #[test]
     fn a_clear_leaves_claims_alone() {
         let mut body = with_claim();
         Change::Clear.apply(&mut body.entries).unwrap();

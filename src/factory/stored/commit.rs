@@ -237,13 +237,11 @@ impl<S: Store> Visit<S> {
         Ok(Some(Renewal { ticket, is_of_rights }))
     }
 
-    /// Whether the ticket is old enough for another, and nobody else has made one yet (S30).
+    /// Whether the ticket is old enough for another (S30).
     fn is_renewal_due(&self, seen: &Located, commit: &Commit) -> bool {
-        let is_current =
-            self.ticket.as_ref().is_some_and(|ticket| seen.body.ticket.is(&ticket.hash()));
         let span = self.inner.settings.renew_every;
         let is_old = span.is_some_and(|span| self.now().since(seen.body.renewed) >= span);
-        is_current && is_old && commit.has_response()
+        is_old && commit.has_response()
     }
 
     fn renew(&self, body: &mut Body, renewal: &Renewal, now: Timestamp) {
