@@ -4,6 +4,7 @@ use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
+use crate::csrf::Csrf;
 use crate::error::causes;
 use crate::tower::{ErrorResponse, PlainText};
 use crate::{Error, Session};
@@ -19,11 +20,24 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     }
 }
 
+/// The token of the request, whoever keeps it.
+impl<S: Send + Sync> FromRequestParts<S> for Csrf {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        Self::of_parts(&parts.extensions, &parts.headers).await
+    }
+}
+
 /// The error's text with its [status](Error::status).
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let cause = causes(&self);
-        tracing::error!(kind = self.kind(), error = %self, cause, "session error answered");
+        if self.status().is_server_error() {
+            tracing::error!(kind = self.kind(), error = %self, cause, "session error answered");
+        } else {
+            tracing::warn!(kind = self.kind(), error = %self, "session error answered");
+        }
         PlainText.respond(&self)
     }
 }

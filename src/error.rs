@@ -7,6 +7,7 @@ use std::fmt;
 
 use http::StatusCode;
 
+use crate::csrf::CsrfError;
 use crate::store::StoreError;
 
 /// What `Box<dyn Error>` is called here.
@@ -109,6 +110,9 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// The request may have come from another site, and was refused.
+    #[error(transparent)]
+    Csrf(#[from] CsrfError),
     /// The session's factory has no such thing.
     #[error("{what} needs a session that is kept on a server, in a request: use a `StoredFactory`")]
     NotSupported {
@@ -143,11 +147,13 @@ impl Error {
             Self::Store { .. } => "store",
             Self::Busy { .. } => "busy",
             Self::Overwrites { .. } => "overwrites",
+            Self::Csrf(_) => "csrf",
             Self::NotSupported { .. } => "not_supported",
         }
     }
 
-    /// The status to answer with: 503 when a later try may succeed, 409 for a refused overwrite, else 500.
+    /// The status to answer with: 503 when a later try may succeed, 409 for a refused overwrite, 400 or 403 for a request
+    /// that may have come from elsewhere, else 500.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
@@ -155,6 +161,7 @@ impl Error {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Overwrites { .. } => StatusCode::CONFLICT,
+            Self::Csrf(refused) => refused.rule().status(),
             Self::Serialize { .. }
             | Self::WrongType { .. }
             | Self::TooDeep { .. }
@@ -263,6 +270,20 @@ pub enum ConfigError {
     Limit {
         /// `idle` or `absolute`.
         limit: &'static str,
+    },
+    /// No web page has this origin, or it cannot be trusted.
+    #[error("origin {origin:?} {reason}")]
+    Origin {
+        /// The origin.
+        origin: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// No header can have this name.
+    #[error("header name {name:?} has characters that no header's name can have")]
+    HeaderName {
+        /// The name.
+        name: String,
     },
     /// No randomness for a generated secret.
     #[error("no randomness to make a secret from")]

@@ -7,6 +7,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use zeroize::Zeroizing;
 
@@ -212,6 +213,34 @@ impl MacKey {
             mac.update(message);
             mac.verify_slice(signature).is_ok()
         })
+    }
+}
+
+/// A key for HMAC-SHA256 of several parts: CSRF tokens, and what proves that this site made them.
+#[derive(Clone)]
+pub(crate) struct TagKey(Hmac<sha2::Sha256>);
+
+impl TagKey {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(key).expect("HMAC takes a key of any length"))
+    }
+
+    /// A key of its own for one purpose, by HKDF-SHA256 (RFC 5869): what is made with it proves nothing for another.
+    pub(crate) fn derived(secret: &Secret, purpose: &str) -> Self {
+        let mut key = Zeroizing::new([0; 32]);
+        let derived = Hkdf::<sha2::Sha256>::new(None, secret.reveal().as_bytes());
+        derived.expand(purpose.as_bytes(), &mut *key).expect("HKDF gives up to 8,160 bytes");
+        Self::new(&*key)
+    }
+
+    /// The tag of these parts, each taken with its length in 8 bytes, so that none passes for a piece of its neighbour.
+    pub(crate) fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
     }
 }
 

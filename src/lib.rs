@@ -88,6 +88,8 @@ pub mod time;
 #[cfg(feature = "tower")]
 pub mod tower;
 
+#[cfg(feature = "tower")]
+pub use csrf::CsrfLayer;
 pub use error::{ConfigError, Error};
 pub use factory::{SessionFactory, SignedCookieFactory, StoredFactory};
 pub use flash::Queue;

@@ -8,9 +8,9 @@
 //! | `get` `contains_key` `len` `is_empty` `keys` `entries` `peek_flash` `flash_queues` | yes | |
 //! | `insert` `remove` `take` `clear` `extend` `get_or_insert_with` `pop_item` `modify` | yes | yes |
 //! | `flash` `flash_to` `flash_unique` `new_csrf_token` | yes | yes |
-//! | `pop_flash` `csrf_token` | yes | only if there was something to take, or a token to make |
+//! | `pop_flash` `csrf_token` `csrf_token_for` | yes | only if there was something to take, or a token to make |
 //! | `changed` `invalidate` `renew` `set_owner` `forget_owner` `set_limits` | | yes |
-//! | `created` `is_new` `was_expired` `expires_in` `owner` `id` `is_gone` `handle`, `==` | | |
+//! | `created` `is_new` `was_expired` `expires_in` `owner` `id` `is_gone` `is_csrf_token`, `==` | | |
 //!
 //! A factory decides what follows: see the table of each.
 
@@ -48,7 +48,7 @@ pub use opened::{Opened, Origin};
 pub use value::{MAX_DEPTH, MAX_VALUE_BYTES, Value};
 
 pub(crate) use change::Change;
-pub(crate) use commit::{Claims, Wishes};
+pub(crate) use commit::{Claims, NewCsrfSecret, Wishes};
 pub(crate) use opened::Server;
 pub(crate) use remote::{BoxFuture, ClaimId, Remote};
 pub(crate) use value::depth;
@@ -92,8 +92,8 @@ pub(crate) struct State {
     pub(crate) changes: Changes,
     /// Flash messages taken out of the store, and whether they were handed to the application.
     pub(crate) claims: Vec<(ClaimId, bool)>,
-    usage: Usage,
-    wishes: Wishes,
+    pub(crate) usage: Usage,
+    pub(crate) wishes: Wishes,
     reads: Reads,
     closed: bool,
     pub(crate) gone: bool,
@@ -123,7 +123,7 @@ impl Session {
         self.look().read(key.as_ref()).is_some()
     }
 
-    /// How many keys there are, those of [flash queues](crate::flash) and the CSRF token included.
+    /// How many keys there are, those of [flash queues](crate::flash) and a CSRF token that is a key included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.look().read_all().len()
@@ -217,7 +217,7 @@ impl Session {
         Ok(value.map(|value| (key, value)))
     }
 
-    /// Removes every key. Flash messages and the CSRF token are keys too.
+    /// Removes every key. Flash messages are keys too, and in a signed cookie the CSRF token is.
     ///
     /// # Errors
     /// [`Error::Closed`].
@@ -446,7 +446,7 @@ impl Session {
     }
 
     /// The state, for wishes; refused once the response has begun.
-    fn open_state(&self) -> Result<MutexGuard<'_, State>, Error> {
+    pub(crate) fn open_state(&self) -> Result<MutexGuard<'_, State>, Error> {
         let mut state = self.lock();
         if state.closed {
             return Err(Error::Closed);

@@ -137,20 +137,28 @@ impl Closed {
 
     /// Keeps it, and says what the response's head has to carry.
     pub(crate) async fn commit(self) -> Result<Head, Error> {
-        let (seen, session) = (self.commit.was_seen(), self.commit.session().clone());
+        let (seen, has_token) = (self.commit.was_seen(), self.commit.has_token());
+        let session = self.commit.session().clone();
         let cookies = self.factory.commit(self.base, self.commit).await?;
-        Ok(Head { cookies, seen, is_gone: session.is_gone() })
+        Ok(Head { is_gone: session.is_gone(), ..Head::new(cookies, seen, has_token) })
     }
 }
 
 /// What the session adds to the response's head.
 pub(crate) struct Head {
     cookies: SetCookies,
+    /// The response may depend on the cookie.
     seen: bool,
+    /// A CSRF token may stand in the response.
+    has_token: bool,
     is_gone: bool,
 }
 
 impl Head {
+    pub(crate) const fn new(cookies: SetCookies, seen: bool, has_token: bool) -> Self {
+        Self { cookies, seen, has_token, is_gone: false }
+    }
+
     /// Whether another request had ended the session.
     pub(crate) const fn is_gone(&self) -> bool {
         self.is_gone
@@ -162,12 +170,12 @@ impl Head {
         forbid_storing(headers);
     }
 
-    /// Sets the cookies, and keeps shared caches from giving one visitor's page or cookie to another (S88).
+    /// Sets the cookies, and keeps caches from giving one visitor's page, cookie or token to another (S88).
     pub(crate) fn apply(self, headers: &mut HeaderMap) {
         if self.seen || !self.cookies.is_empty() {
             vary_by_cookie(headers);
         }
-        if !self.cookies.is_empty() {
+        if self.has_token || !self.cookies.is_empty() {
             forbid_storing(headers);
         }
         for cookie in self.cookies {

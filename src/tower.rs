@@ -92,7 +92,7 @@ impl<B, F: Fn(&Error) -> Response<B>> ErrorResponse<B> for F {
 
 /// The error's text and status. For bodies that can be made of text; for others give
 /// [`SessionLayer::on_error`] a function.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct PlainText;
 
 impl<B: From<String>> ErrorResponse<B> for PlainText {

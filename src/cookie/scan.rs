@@ -33,6 +33,12 @@ impl<'a> CookieHeader<'a> {
         Self { headers }
     }
 
+    /// Whether the request carries no cookie at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.headers.contains_key(COOKIE)
+    }
+
     /// The values of the cookie called `name`, equal ones counted once.
     ///
     /// ```

@@ -18,8 +18,9 @@ use super::{Commit, Opened, Origin, Refused, SessionFactory};
 use crate::cookie::{
     Candidates, CookieHeader, CookieSettings, CookieWriter, MAX_COOKIE_BYTES, SameSite, SetCookies,
 };
+use crate::csrf::TokenSource;
 use crate::error::TooLarge;
-use crate::keyring::{HashAlg, MacKey};
+use crate::keyring::{HashAlg, MacKey, TagKey};
 use crate::random::{Random, SystemRandom};
 use crate::time::{Clock, SystemClock};
 use crate::{ConfigError, Entries, Error, Secret, Timestamp};
@@ -59,6 +60,7 @@ pub use builder::SignedCookieBuilder;
 /// ```
 pub struct SignedCookieFactory {
     keys: Vec<MacKey>,
+    form_keys: Arc<[TagKey]>,
     hash: HashAlg,
     cookie: CookieWriter,
     timeout: Option<Duration>,
@@ -181,7 +183,8 @@ impl SessionFactory for SignedCookieFactory {
                 }
             }
         };
-        Ok(opened.random(self.random.clone()))
+        let csrf = TokenSource::Value { form_keys: self.form_keys.clone() };
+        Ok(opened.random(self.random.clone()).csrf(csrf))
     }
 
     async fn commit(&self, base: Base, mut commit: Commit) -> Result<SetCookies, Error> {

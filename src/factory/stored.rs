@@ -93,6 +93,7 @@ struct Settings {
     renew_every: Option<Duration>,
     grace: Duration,
     flash_lease: Duration,
+    csrf_grace: Duration,
     io_timeout: Option<Duration>,
     keep_on_error: bool,
     overwrite: Overwrite,

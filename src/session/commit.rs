@@ -10,20 +10,23 @@ use super::limits::Limits;
 use super::opened::Origin;
 use super::remote::ClaimId;
 use crate::Timestamp;
+use crate::csrf::CsrfSecret;
 
 /// What a request did with its session, apart from the changes themselves.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// Anything at all was asked, so that the answer may depend on the cookie.
-    pub(super) seen: bool,
+    pub(crate) seen: bool,
     /// The data was looked at: idle time starts anew.
-    pub(super) looked: bool,
+    pub(crate) looked: bool,
     /// A method that writes was called, whether or not it made a difference.
     pub(super) wrote: bool,
     /// `changed()` was called.
     pub(super) marked: bool,
     /// `invalidate()` was called.
-    pub(super) invalidated: bool,
+    pub(crate) invalidated: bool,
+    /// A CSRF token was asked for, so that it may stand in the response.
+    pub(crate) has_token: bool,
 }
 
 /// What is wanted for the session as a whole, whatever it holds.
@@ -35,6 +38,16 @@ pub(crate) struct Wishes {
     pub(crate) owner: Option<Option<Arc<str>>>,
     /// Limits of its own, or the factory's again.
     pub(crate) limits: Option<Option<Limits>>,
+    /// Another secret to make CSRF tokens from.
+    pub(crate) csrf: Option<NewCsrfSecret>,
+}
+
+/// A secret to make CSRF tokens from, in place of the one before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewCsrfSecret {
+    pub(crate) secret: CsrfSecret,
+    /// Whether a new token was asked for, so that no setting keeps the old one alive.
+    pub(crate) old_dies: bool,
 }
 
 /// How a request ended.
@@ -207,10 +220,15 @@ impl Commit {
         self.usage.seen
     }
 
+    /// Whether a CSRF token may stand in the response.
+    pub(crate) const fn has_token(&self) -> bool {
+        self.usage.has_token
+    }
+
     /// Whether something has to be kept even if nobody waits for the response any more.
     pub(crate) fn must_be_kept(&self) -> bool {
-        let Wishes { renew, owner, limits } = &self.wishes;
-        let wished = *renew || owner.is_some() || limits.is_some();
+        let Wishes { renew, owner, limits, csrf } = &self.wishes;
+        let wished = *renew || owner.is_some() || limits.is_some() || csrf.is_some();
         wished || self.usage.invalidated || !self.changes.is_empty() || !self.claims.is_empty()
     }
 }

@@ -18,8 +18,10 @@ impl Session {
     /// anyway, else one `replace`. Requests that are under way with the old ticket keep nothing (S19). A session in
     /// a cookie has no ticket; there this does nothing but send the cookie.
     ///
+    /// The CSRF token is another one from here on (S51): ask for it after this.
+    ///
     /// # Errors
-    /// [`Error::Closed`]; [`Error::NotSupported`] on a [`SessionHandle`](super::SessionHandle).
+    /// [`Error::Closed`]; [`Error::Random`]; [`Error::NotSupported`] on a [`SessionHandle`](super::SessionHandle).
     #[doc(alias = "cycle_id")]
     #[doc(alias = "regenerate")]
     pub fn renew(&self) -> Result<(), Error> {
@@ -27,8 +29,14 @@ impl Session {
             Some(server) if !server.has_response => {
                 Err(Error::NotSupported { what: "a new ticket" })
             }
-            Some(_) => self.wish(|state| state.wishes.renew = true),
-            None => self.changed(),
+            Some(_) => {
+                self.renew_csrf_token()?;
+                self.wish(|state| state.wishes.renew = true)
+            }
+            None => {
+                self.renew_csrf_token()?;
+                self.changed()
+            }
         }
     }
 
@@ -104,6 +112,7 @@ impl Session {
 
     fn change_owner(&self, owner: Option<Arc<str>>) -> Result<(), Error> {
         self.needs_response("an owner")?;
+        self.renew_csrf_token()?;
         self.wish(|state| {
             state.wishes.owner = Some(owner);
             state.wishes.renew = true;

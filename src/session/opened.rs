@@ -7,6 +7,7 @@ use super::entries::Entries;
 use super::limits::Limits;
 use super::remote::Remote;
 use crate::Timestamp;
+use crate::csrf::TokenSource;
 use crate::random::{Random, SystemRandom};
 
 /// Whether the request came with a session.
@@ -36,6 +37,7 @@ pub(crate) struct Facts {
     pub(crate) idle_left: Option<Duration>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) server: Option<Server>,
+    pub(crate) csrf: TokenSource,
 }
 
 /// What only a session that is kept on a server has.
@@ -90,9 +92,16 @@ impl<B> Opened<B> {
         self
     }
 
+    /// Where CSRF tokens come from; a value of the session unless said.
+    pub(crate) fn csrf(mut self, source: TokenSource) -> Self {
+        self.facts.csrf = source;
+        self
+    }
+
     fn with(origin: Origin, now: Timestamp, created: Timestamp, entries: Entries, base: B) -> Self {
         let random = Arc::new(SystemRandom);
-        let facts = Facts { origin, now, created, idle_left: None, random, server: None };
+        let csrf = TokenSource::Value { form_keys: Arc::default() };
+        let facts = Facts { origin, now, created, idle_left: None, random, server: None, csrf };
         Self { entries, facts, base }
     }
 }

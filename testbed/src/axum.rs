@@ -1,5 +1,7 @@
 //! The service on axum: routes, the input of a request, the session as an extractor, and answers as responses.
 
+mod csrf;
+
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -13,7 +15,7 @@ use ::axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use ::axum::middleware::map_request;
 use ::axum::response::{IntoResponse, Response};
 use ::axum::routing::{MethodFilter, get, on, post};
-use cloakroom::{Error, Session, SessionFactory, SessionLayer};
+use cloakroom::{ConfigError, Error, Session, SessionFactory, SessionLayer};
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -22,10 +24,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::answer::{Answer, Outcome};
 use crate::operation::{self, Operation, ROUTES};
+use crate::options::CsrfOptions;
 use crate::setup::Setup;
 
 /// All routes behind a session layer with this factory.
-pub(crate) fn app(factory: impl SessionFactory, setup: Setup) -> Router {
+pub(crate) fn app(
+    factory: impl SessionFactory,
+    setup: Setup,
+    csrf: &CsrfOptions,
+) -> Result<Router, ConfigError> {
     let stats = setup.stats.clone();
     let count = move |request: Request| {
         stats.count_request();
@@ -50,15 +57,17 @@ pub(crate) fn app(factory: impl SessionFactory, setup: Setup) -> Router {
                     respond(setup.set_fault(&input))
                 }),
             );
-    ROUTES
+    let app = ROUTES
         .into_iter()
         .fold(app, with_operation)
+        .merge(csrf::routes(csrf, &setup)?)
         .fallback(|| async { respond(Err(not_found())) })
         // Inside of the session layer, which so gets to see a panic as a response of 500.
         .layer(CatchPanicLayer::custom(panicked))
         .layer(SessionLayer::new(factory).on_error(|error: &Error| respond(Err(error.into()))))
         .layer(map_request(count))
-        .layer(Extension(setup))
+        .layer(Extension(setup));
+    Ok(app)
 }
 
 type Around = Extension<Setup>;

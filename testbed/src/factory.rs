@@ -53,7 +53,7 @@ fn signed_cookie(options: &Options, setup: Setup) -> Result<Router, String> {
         builder = builder.clock(clock);
     }
     let factory = builder.build().map_err(|error| error.to_string())?;
-    Ok(axum::app(factory, setup))
+    axum::app(factory, setup, &options.csrf).map_err(|error| error.to_string())
 }
 
 /// The session in a store.
@@ -80,6 +80,9 @@ fn stored<S: Index + Clone>(options: &Options, store: S, setup: Setup) -> Result
     if let Some(lease) = options.stored.flash_lease {
         builder = builder.flash_lease(lease);
     }
+    if let Some(grace) = options.stored.csrf_grace {
+        builder = builder.csrf_grace(grace);
+    }
     if let Some(budget) = options.stored.io_timeout {
         builder = builder.io_timeout(budget);
     }
@@ -94,7 +97,8 @@ fn stored<S: Index + Clone>(options: &Options, store: S, setup: Setup) -> Result
     }
     let factory = builder.build().map_err(|error| error.to_string())?;
     let (owners, store) = (Some(Arc::new(factory.clone()) as _), Some(Arc::new(store) as _));
-    Ok(axum::app(factory, Setup { owners, store, ..setup }))
+    let setup = Setup { owners, store, ..setup };
+    axum::app(factory, setup, &options.csrf).map_err(|error| error.to_string())
 }
 
 /// The error with its causes, in one line.

@@ -10,7 +10,7 @@ mod mapping;
 mod then;
 
 use cloakroom::Session;
-use http::{Method, StatusCode};
+use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -47,14 +47,12 @@ pub(crate) enum Operation {
     Page,
     CsrfToken,
     CsrfNew,
-    /// For this the library has nothing yet.
-    NotAvailable,
 }
 
 use Operation::*;
 
 /// Where each operation is found.
-pub(crate) const ROUTES: [(Method, &str, Operation); 30] = [
+pub(crate) const ROUTES: [(Method, &str, Operation); 26] = [
     (Method::GET, "/fred", Fred),
     (Method::GET, "/info", Info),
     (Method::GET, "/get", Get),
@@ -76,10 +74,6 @@ pub(crate) const ROUTES: [(Method, &str, Operation); 30] = [
     (Method::GET, "/page", Page),
     (Method::GET, "/csrf/token", CsrfToken),
     (Method::POST, "/csrf/new", CsrfNew),
-    (Method::POST, "/csrf/check", NotAvailable),
-    (Method::POST, "/csrf/predicate", NotAvailable),
-    (Method::POST, "/csrf/guarded", NotAvailable),
-    (Method::GET, "/csrf/socket", NotAvailable),
     (Method::POST, "/renew", Renew),
     (Method::POST, "/login", Login),
     (Method::GET, "/mine", Mine),
@@ -114,13 +108,8 @@ impl Operation {
             PopFlash => flash::pop(session, &read(input)?).await,
             PeekFlash => flash::peek(session, &read(input)?),
             Page => flash::page(session).await,
-            CsrfToken => Answer::json(&json!({"token": session.csrf_token()?})),
-            CsrfNew => Answer::json(&json!({"token": session.new_csrf_token()?})),
-            NotAvailable => Err(Answer::failure(
-                StatusCode::NOT_IMPLEMENTED,
-                "not_available",
-                "the library has no such thing yet",
-            )),
+            CsrfToken => Answer::json(&json!({"token": session.csrf_token()?.plain()})),
+            CsrfNew => Answer::json(&json!({"token": session.new_csrf_token()?.plain()})),
         }
     }
 }

@@ -10,6 +10,8 @@
 //! | `--idle SECONDS`, `--renew-after SECONDS` | limits, or `never` |
 //! | `--now SECONDS` | a clock that stands still; `POST /clock` moves it |
 //! | `--keep-on-error true` or `false` | whether changes are kept when the handler answers 5xx |
+//! | `--csrf off`, `token`, `origin` or `all` | what guards `/csrf/guarded`; default all |
+//! | `--origin URL` | the site's own origin, may be repeated |
 //! | `--until-stdin-closes` | ends then, too |
 //!
 //! And for sessions in a store, where `POST /fault {"call", "fault"}` does the same as `--io-fault` later:
@@ -18,6 +20,7 @@
 //! |---|---|
 //! | `--absolute SECONDS` | the absolute limit, or `never` |
 //! | `--renew-ticket SECONDS` | tickets of this age are renewed, or `never` |
+//! | `--csrf-grace SECONDS` | how long the token from before a login is accepted too |
 //! | `--flash-lease SECONDS` | how long claimed messages wait for their response |
 //! | `--overwrite refuse` or `last-wins` | what happens to a write over another that was not seen |
 //! | `--io-timeout MILLISECONDS` | the budget of a store call, or `never` |
@@ -45,6 +48,7 @@ pub(crate) struct Options {
     pub(crate) now: Option<f64>,
     pub(crate) keep_on_error: Option<bool>,
     pub(crate) until_stdin_closes: bool,
+    pub(crate) csrf: CsrfOptions,
     pub(crate) stored: StoredOptions,
 }
 
@@ -56,6 +60,25 @@ pub(crate) enum FactoryUrl {
     Sqlite(PathBuf),
 }
 
+/// How `/csrf/guarded` is guarded.
+#[derive(Debug, Default)]
+pub(crate) struct CsrfOptions {
+    pub(crate) guarding: Guarding,
+    /// The site's own.
+    pub(crate) origins: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Guarding {
+    Off,
+    /// By the token only.
+    Token,
+    /// By what the browser says; by the token where it says nothing.
+    Origin,
+    #[default]
+    All,
+}
+
 /// What only sessions in a store can have.
 #[derive(Debug, Default)]
 pub(crate) struct StoredOptions {
@@ -65,6 +88,7 @@ pub(crate) struct StoredOptions {
     pub(crate) renew_ticket: Option<Limit>,
     pub(crate) flash_lease: Option<Duration>,
     pub(crate) overwrite: Option<Overwrite>,
+    pub(crate) csrf_grace: Option<Duration>,
     pub(crate) io_timeout: Option<Limit>,
     pub(crate) faults: Vec<Failing>,
     pub(crate) durability: Option<Durability>,
@@ -102,6 +126,7 @@ impl Options {
             now: None,
             keep_on_error: None,
             until_stdin_closes: false,
+            csrf: CsrfOptions::default(),
             stored: StoredOptions::default(),
         };
         let mut words = words.into_iter();
@@ -127,7 +152,16 @@ impl Options {
             "--renew-after" => self.renew_after = Some(limit(name, &value?)?),
             "--now" => self.now = Some(seconds(name, &value?)?),
             "--keep-on-error" => self.keep_on_error = Some(yes_or_no(name, &value?)?),
-            "--csrf" | "--origin" => return Err(format!("{name} is not built yet")),
+            "--csrf" => {
+                let known = [
+                    ("off", Guarding::Off),
+                    ("token", Guarding::Token),
+                    ("origin", Guarding::Origin),
+                    ("all", Guarding::All),
+                ];
+                self.csrf.guarding = one_of(name, &value?, &known)?;
+            }
+            "--origin" => self.csrf.origins.push(value?),
             _ => {
                 self.stored.set(name, value)?;
                 self.stored.given.get_or_insert(name.into());
@@ -154,6 +188,7 @@ impl StoredOptions {
             "--absolute" => self.absolute = Some(limit(name, &value?)?),
             "--renew-ticket" => self.renew_ticket = Some(limit(name, &value?)?),
             "--flash-lease" => self.flash_lease = limit(name, &value?)?,
+            "--csrf-grace" => self.csrf_grace = limit(name, &value?)?,
             "--io-timeout" => self.io_timeout = Some(milliseconds(name, &value?)?),
             "--io-fault" => self.faults = faults(name, &value?)?,
             "--overwrite" => {

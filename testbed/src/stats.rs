@@ -18,7 +18,7 @@ pub(crate) struct Stats {
 #[derive(Clone, Default, Serialize)]
 pub(crate) struct Counts {
     requests: u64,
-    /// Operations that `/slow` and `/fail` have done.
+    /// Operations that `/slow`, `/fail` and `/csrf/guarded` have done.
     steps: u64,
     store_calls: BTreeMap<&'static str, u64>,
     conflicts: u64,
@@ -26,6 +26,8 @@ pub(crate) struct Counts {
     overwritten: u64,
     overwrites_refused: u64,
     refused: BTreeMap<&'static str, u64>,
+    /// Requests that the guard refused, by its rules.
+    forged: BTreeMap<&'static str, u64>,
 }
 
 impl Stats {
@@ -39,9 +41,14 @@ impl Stats {
         self.count(|counts| counts.refused.entry(reason).or_default());
     }
 
-    /// One more operation that `/slow` or `/fail` has done.
+    /// One more operation that `/slow`, `/fail` or `/csrf/guarded` has done.
     pub(crate) fn count_step(&self) {
         self.count(|counts| &mut counts.steps);
+    }
+
+    /// One more request that the guard refused by this rule.
+    pub(crate) fn count_forged(&self, rule: &'static str) {
+        self.count(|counts| counts.forged.entry(rule).or_default());
     }
 
     /// One more of what a factory noticed.

@@ -82,6 +82,43 @@ impl<'a> Visitor<'a> {
         answer
     }
 
+    /// `POST` of a form, with the cookies that are there and these headers.
+    pub fn post_form(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let form = ("Content-Type", "application/x-www-form-urlencoded");
+        self.send("POST", path, &[&[form], headers].concat(), &body)
+    }
+
+    /// Any request, with the cookies that are there.
+    ///
+    /// # Panics
+    /// If the service cannot be reached, or this is no request.
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut request = http::Request::builder().method(method).uri(self.url(path));
+        if !self.cookies.is_empty() {
+            request = request.header(COOKIE, self.cookie_header());
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.to_owned()).expect("a request");
+        let response = self.agent.run(request);
+        let answer = Answer::read(response.unwrap_or_else(|error| panic!("{path}: {error}")));
+        self.keep_cookies(&answer);
+        answer
+    }
+
     /// `GET` with exactly these `Cookie` bytes; the answer's cookies are not kept.
     ///
     /// # Panics

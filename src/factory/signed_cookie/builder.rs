@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     Clock, ConfigError, CookieSettings, HashAlg, MacKey, Random, Refused, SameSite, Secret,
-    SignedCookieFactory, SystemClock, SystemRandom,
+    SignedCookieFactory, SystemClock, SystemRandom, TagKey,
 };
 
 /// Pyramid's default idle timeout.
@@ -169,9 +169,12 @@ impl SignedCookieBuilder {
     /// # Errors
     /// [`ConfigError`] for a weak secret, or a cookie that browsers would refuse.
     pub fn build(self) -> Result<SignedCookieFactory, ConfigError> {
-        let key = |secret: Result<Secret, _>| Ok(MacKey::pyramid(self.hash, &self.salt, &secret?));
+        let secrets = self.secrets.into_iter().collect::<Result<Vec<Secret>, ConfigError>>()?;
+        let key = |secret| MacKey::pyramid(self.hash, &self.salt, secret);
+        let form_key = |secret| TagKey::derived(secret, "cloakroom csrf form");
         Ok(SignedCookieFactory {
-            keys: self.secrets.into_iter().map(key).collect::<Result<_, ConfigError>>()?,
+            keys: secrets.iter().map(key).collect(),
+            form_keys: secrets.iter().map(form_key).collect(),
             hash: self.hash,
             cookie: self.cookie.build()?,
             timeout: self.timeout,

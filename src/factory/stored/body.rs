@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::claims::{Claim, Claims};
+use crate::csrf::CsrfSecret;
 use crate::session::Limits;
 use crate::ticket::TicketHash;
 use crate::{Entries, Timestamp};
@@ -20,7 +21,9 @@ const HAS_FORMER: u8 = 1 << 2;
 const HAS_CLAIMS: u8 = 1 << 3;
 /// Left out of the record of a session that still has its first ticket: most have.
 const WAS_RENEWED: u8 = 1 << 4;
-const KNOWN_FLAGS: u8 = HAS_LIMITS | IS_PERSISTENT | HAS_FORMER | HAS_CLAIMS | WAS_RENEWED;
+const HAS_FORMER_CSRF: u8 = 1 << 5;
+const KNOWN_FLAGS: u8 =
+    HAS_LIMITS | IS_PERSISTENT | HAS_FORMER | HAS_CLAIMS | WAS_RENEWED | HAS_FORMER_CSRF;
 /// At the end: CRC-32 of all before it, so that a record that a store cut or changed is not taken for a session.
 const CHECKSUM_BYTES: usize = 4;
 /// A span that has no end.
@@ -36,6 +39,9 @@ pub(super) struct Body {
     pub(super) epoch: u32,
     pub(super) ticket: TicketHash,
     pub(super) former: Option<Former>,
+    /// What CSRF tokens are made from.
+    pub(super) csrf: CsrfSecret,
+    pub(super) former_csrf: Option<FormerCsrf>,
     /// The session's own limits.
     pub(super) limits: Option<Limits>,
     pub(super) claims: Claims,
@@ -50,6 +56,14 @@ pub(super) struct Former {
     pub(super) until: Timestamp,
 }
 
+/// What CSRF tokens were made from before a login.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FormerCsrf {
+    pub(super) secret: CsrfSecret,
+    /// Until when those tokens are accepted too.
+    pub(super) until: Timestamp,
+}
+
 impl Body {
     /// The bytes of a record.
     pub(super) fn encode(&self) -> Bytes {
@@ -60,6 +74,7 @@ impl Body {
         data.put_i64(self.created.as_micros());
         data.put_u32(self.epoch);
         data.put_slice(self.ticket.as_bytes());
+        data.put_slice(self.csrf.as_bytes());
         if self.renewed != self.created {
             data.put_i64(self.renewed.as_micros());
         }
@@ -69,6 +84,10 @@ impl Body {
         }
         if let Some(former) = &self.former {
             data.put_slice(former.ticket.as_bytes());
+            data.put_i64(former.until.as_micros());
+        }
+        if let Some(former) = &self.former_csrf {
+            data.put_slice(former.secret.as_bytes());
             data.put_i64(former.until.as_micros());
         }
         if !self.claims.is_empty() {
@@ -95,6 +114,7 @@ impl Body {
             created,
             epoch: data.try_get_u32().ok()?,
             ticket: get_hash(&mut data)?,
+            csrf: get_csrf(&mut data)?,
             renewed: if has(WAS_RENEWED) { get_time(&mut data)? } else { created },
             limits: if has(HAS_LIMITS) {
                 Some(get_limits(&mut data, has(IS_PERSISTENT))?)
@@ -102,6 +122,11 @@ impl Body {
                 None
             },
             former: if has(HAS_FORMER) { Some(get_former(&mut data)?) } else { None },
+            former_csrf: if has(HAS_FORMER_CSRF) {
+                Some(FormerCsrf { secret: get_csrf(&mut data)?, until: get_time(&mut data)? })
+            } else {
+                None
+            },
             claims: if has(HAS_CLAIMS) { get_claims(&mut data)? } else { Claims::default() },
             entries: Entries::from_run(data)?,
         })
@@ -114,6 +139,7 @@ impl Body {
             flags |= if limits.persistent { IS_PERSISTENT } else { 0 };
         }
         flags |= if self.former.is_some() { HAS_FORMER } else { 0 };
+        flags |= if self.former_csrf.is_some() { HAS_FORMER_CSRF } else { 0 };
         flags |= if self.claims.is_empty() { 0 } else { HAS_CLAIMS };
         flags |= if self.renewed == self.created { 0 } else { WAS_RENEWED };
         flags
@@ -141,6 +167,12 @@ fn get_hash(data: &mut Bytes) -> Option<TicketHash> {
     let mut bytes = [0; TicketHash::BYTES];
     data.try_copy_to_slice(&mut bytes).ok()?;
     Some(TicketHash::from_bytes(bytes))
+}
+
+fn get_csrf(data: &mut Bytes) -> Option<CsrfSecret> {
+    let mut bytes = [0; CsrfSecret::BYTES];
+    data.try_copy_to_slice(&mut bytes).ok()?;
+    Some(CsrfSecret::from_bytes(bytes))
 }
 
 fn get_former(data: &mut Bytes) -> Option<Former> {
@@ -199,6 +231,11 @@ mod tests {
                 ticket: TicketHash::from_bytes([2; 32]),
                 until: Timestamp::from_secs(9),
             }),
+            csrf: CsrfSecret::from_bytes([3; 16]),
+            former_csrf: Some(FormerCsrf {
+                secret: CsrfSecret::from_bytes([4; 16]),
+                until: Timestamp::from_secs(5),
+            }),
             limits: Some(Limits {
                 idle: Some(Duration::from_secs(60)),
                 absolute: None,
@@ -218,7 +255,8 @@ mod tests {
 
     #[test]
     fn a_record_says_the_same_when_it_is_read_again() {
-        for body in [body(), with_claim(), Body { limits: None, former: None, ..body() }] {
+        let bare = Body { limits: None, former: None, former_csrf: None, ..body() };
+        for body in [body(), with_claim(), bare] {
             let again = Body::decode(body.encode()).expect("what was written can be read");
             assert_eq!(again.encode(), body.encode());
             assert_eq!(again.entries, body.entries);
@@ -229,11 +267,18 @@ mod tests {
 
     #[test]
     fn the_layout_is_the_documented_one() {
-        let plain = Body { limits: None, former: None, entries: Entries::new(), ..body() };
+        let plain = Body {
+            limits: None,
+            former: None,
+            former_csrf: None,
+            entries: Entries::new(),
+            ..body()
+        };
         let mut expected = vec![1, 0x10];
         expected.extend(1_700_000_000_000_001_i64.to_be_bytes());
         expected.extend([0, 0, 0, 7]);
         expected.extend([1; 32]);
+        expected.extend([3; 16]);
         expected.extend((-5_i64).to_be_bytes());
         let sum = crc32fast::hash(&expected);
         expected.extend(sum.to_be_bytes());
@@ -255,7 +300,7 @@ mod tests {
 
     #[test]
     fn s73_another_layout_is_not_guessed_at() {
-        for (at, byte) in [(0, 0), (0, 2), (1, 0x20), (1, 0xff)] {
+        for (at, byte) in [(0, 0), (0, 2), (1, 0x40), (1, 0xff)] {
             let mut bytes = body().encode().to_vec();
             bytes.truncate(bytes.len() - CHECKSUM_BYTES);
             bytes[at] = byte;

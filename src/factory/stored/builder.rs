@@ -52,6 +52,7 @@ impl<S: Store> StoredBuilder<S> {
             renew_every: None,
             grace: MAX_GRACE,
             flash_lease: FLASH_LEASE,
+            csrf_grace: Duration::ZERO,
             io_timeout: Some(IO_TIMEOUT),
             keep_on_error: true,
             overwrite: Overwrite::LastWins,
@@ -109,6 +110,13 @@ impl<S: Store> StoredBuilder<S> {
     /// 30 seconds. Matters after a crash, and to a page that takes longer than this to be made.
     pub fn flash_lease(mut self, lease: Duration) -> Self {
         self.settings.flash_lease = lease;
+        self
+    }
+
+    /// How long after a login the CSRF token from before it is accepted too, for a form that stood open in another tab;
+    /// default not at all (S51). [`new_csrf_token`](crate::Session::new_csrf_token) leaves nothing in any case.
+    pub fn csrf_grace(mut self, grace: Duration) -> Self {
+        self.settings.csrf_grace = grace;
         self
     }
 

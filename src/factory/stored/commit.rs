@@ -1,11 +1,12 @@
 //! The commit of a stored session: one function for each [`Plan`], and the loop that replays changes until they hold.
 
-use super::body::{Body, Former};
+use super::body::{Body, Former, FormerCsrf};
 use super::claims::Claims;
 use super::plan::{Plan, Wish, plan, wish};
 use super::visit::{ATTEMPTS, Located, Offer, Visit};
 use super::{Event, Overwrite};
 use crate::cookie::SetCookies;
+use crate::csrf::CsrfSecret;
 use crate::factory::Commit;
 use crate::session::Limits;
 use crate::store::{Created, Record, Store, StoreKey};
@@ -87,11 +88,10 @@ impl<S: Store> Visit<S> {
             // Nobody would ever hold the ticket.
             return Ok(SetCookies::none());
         }
-        let now = self.now();
         for _ in 0..CREATE_ATTEMPTS {
             let ticket = Ticket::generate(&*self.inner.settings.random)?;
-            let body = new_body(&ticket, commit, now);
-            let limits = self.limits_of(&body);
+            let body = self.new_body(&ticket, commit)?;
+            let (limits, now) = (self.limits_of(&body), body.created);
             let (key, end) = (StoreKey::from_bytes(ticket.locator()), limits.end(now, now));
             let owner = commit.wishes().owner.clone().flatten();
             let record = Record::new(body.encode(), end, owner.clone());
@@ -200,6 +200,12 @@ impl<S: Store> Visit<S> {
         if let Some(renewal) = renewal {
             self.renew(&mut body, renewal, now);
         }
+        if let Some(made) = wishes.csrf {
+            let until = now.saturating_add(self.inner.settings.csrf_grace);
+            let former = FormerCsrf { secret: body.csrf, until };
+            body.former_csrf = (!made.old_dies && until > now).then_some(former);
+            body.csrf = made.secret;
+        }
         let expires_at = self.limits_of(&body).end(body.created, now);
         Ok((Located { expires_at, owner, body, ..*seen }, overwritten))
     }
@@ -293,25 +299,32 @@ impl<S: Store> Visit<S> {
         Ok(SetCookies::one(self.inner.settings.cookie.remove()?))
     }
 
+    /// A session that begins now.
+    fn new_body(&self, ticket: &Ticket, commit: &Commit) -> Result<Body, Error> {
+        let (now, wishes) = (self.now(), commit.wishes());
+        let csrf = match wishes.csrf {
+            Some(made) => made.secret,
+            None => CsrfSecret::generate(&*self.inner.settings.random)?,
+        };
+        Ok(Body {
+            created: now,
+            renewed: now,
+            epoch: 0,
+            ticket: ticket.hash(),
+            former: None,
+            csrf,
+            former_csrf: None,
+            limits: wishes.limits.flatten(),
+            claims: Claims::default(),
+            entries: commit.entries().clone(),
+        })
+    }
+
     fn limits_of(&self, body: &Body) -> Limits {
         body.limits.unwrap_or(self.inner.settings.limits)
     }
 
     fn now(&self) -> Timestamp {
         self.inner.settings.clock.now()
-    }
-}
-
-/// A session that begins now.
-fn new_body(ticket: &Ticket, commit: &Commit, now: Timestamp) -> Body {
-    Body {
-        created: now,
-        renewed: now,
-        epoch: 0,
-        ticket: ticket.hash(),
-        former: None,
-        limits: commit.wishes().limits.flatten(),
-        claims: Claims::default(),
-        entries: commit.entries().clone(),
     }
 }

@@ -44,16 +44,18 @@ pub(super) const fn plan(origin: Origin, wish: Wish) -> Plan {
 
 pub(super) fn wish(commit: &mut Commit) -> Wish {
     let wishes = commit.wishes();
-    let (renew, limits) = (wishes.renew, wishes.limits.is_some());
+    let (renew, limits, csrf) = (wishes.renew, wishes.limits.is_some(), wishes.csrf.is_some());
     let is_owned = matches!(wishes.owner, Some(Some(_)));
-    let holds_something = is_owned || !commit.entries().is_empty();
+    let holds_something = is_owned || csrf || !commit.entries().is_empty();
     if commit.is_invalidated() {
         return if holds_something { Wish::Restart } else { Wish::Invalidate };
     }
     let is_changed = match commit.origin() {
         // A session that holds nothing is not kept (S15).
         Origin::Absent | Origin::Expired => holds_something,
-        Origin::Live => limits || !commit.changes().is_empty() || !commit.claims().is_empty(),
+        Origin::Live => {
+            limits || csrf || !commit.changes().is_empty() || !commit.claims().is_empty()
+        }
     };
     if is_changed || commit.is_marked_changed() {
         Wish::Change

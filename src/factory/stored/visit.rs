@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::body::Body;
 use super::{Base, Event, Inner};
+use crate::csrf::TokenSource;
 use crate::factory::{Commit, Opened, Refused};
 use crate::session::{BoxFuture, ClaimId, Limits, Remote, Server};
 use crate::store::{
@@ -96,8 +97,9 @@ impl<S: Store> Visit<S> {
 
     /// What the session can do because it is kept here.
     pub(super) fn serve(opened: Opened<Base<S>>) -> Opened<Base<S>> {
-        let server = opened.base.0.clone().server(true);
-        opened.on_server(server)
+        let visit = opened.base.0.clone();
+        let csrf = visit.csrf(opened.facts.now);
+        opened.csrf(csrf).on_server(visit.server(true))
     }
 
     fn server(self: Arc<Self>, has_response: bool) -> Server {
@@ -108,6 +110,16 @@ impl<S: Store> Visit<S> {
             limits: located.as_ref().and_then(|located| located.body.limits),
             has_response,
             remote: self,
+        }
+    }
+
+    /// Where its CSRF tokens come from.
+    fn csrf(&self, now: Timestamp) -> TokenSource {
+        let body = self.located().map(|located| located.body);
+        let former = body.as_ref().and_then(|body| body.former_csrf);
+        TokenSource::Secret {
+            current: body.map(|body| body.csrf),
+            former: former.filter(|former| now < former.until).map(|former| former.secret),
         }
     }
 
@@ -203,7 +215,7 @@ impl<S: Store> Remote for Visit<S> {
                 .idle_left(Some(located.expires_at.since(now)))
                 .random(inner.settings.random.clone());
             self.set_located(Some(located));
-            Ok(Some(opened.on_server(self.server(false))))
+            Ok(Some(opened.csrf(self.csrf(now)).on_server(self.server(false))))
         })
     }
 

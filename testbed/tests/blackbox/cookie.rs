@@ -34,6 +34,25 @@ fn r66_after_changed_alone_the_time_keeps_its_fraction() {
 }
 
 #[test]
+fn r40_r52_the_token_is_40_lower_case_hexadecimal_digits_under_its_key() {
+    let mut visitor = visitor("");
+    let token = visitor.get("/csrf/token").json()["token"].clone();
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    assert!(token.as_str().is_some_and(|it| it.len() == 40 && it.bytes().all(is_digit)), "{token}");
+    assert_eq!(visitor.get("/all").json(), json!({"values": {"_csrft_": token}}));
+}
+
+#[test]
+fn r39_a_stored_null_is_no_token_and_a_stored_empty_text_is_one() {
+    let mut visitor = visitor("");
+    visitor.post("/set", &json!({"key": "_csrft_", "value": null}));
+    let made = visitor.get("/csrf/token").json()["token"].clone();
+    assert_eq!(made.as_str().map(str::len), Some(40));
+    visitor.post("/set", &json!({"key": "_csrft_", "value": ""}));
+    assert_eq!(visitor.get("/csrf/token").json()["token"], "");
+}
+
+#[test]
 fn r7_no_byte_can_be_changed() {
     let (visitor, cookie) = ada("");
     let bytes = payload::bytes(&cookie);

@@ -36,8 +36,8 @@ fn r54_what_cannot_be_served_is_said_at_the_start() {
         (["--io-timeout", "100"], "for sessions in a store"),
         (["--overwrite", "never"], "unknown, one of refuse last-wins"),
         (["--io-fault", "load=burn"], "not CALL=FAULT"),
-        (["--csrf", "all"], "not built yet"),
-        (["--origin", "https://example.org"], "not built yet"),
+        (["--csrf", "perhaps"], "unknown, one of off token origin all"),
+        (["--origin", "example.org"], "is not an origin"),
         (["--colour", "blue"], "unknown option --colour"),
     ] {
         let said = refusal(&options);
@@ -75,15 +75,6 @@ fn the_options_that_name_what_is_built_are_taken() {
         "--factory sqlite: --durability durable --io-timeout never --io-fault touch=lost,load=hang",
     ] {
         assert_eq!(visitor(options).get("/none").json(), json!({}), "{options}");
-    }
-}
-
-#[test]
-fn what_the_library_does_not_have_yet_is_not_available() {
-    let mut visitor = visitor("");
-    assert_eq!(visitor.get("/csrf/socket").error(), (501, "not_available".into()));
-    for path in ["/csrf/check", "/csrf/predicate", "/csrf/guarded"] {
-        assert_eq!(visitor.post(path, &json!({})).error(), (501, "not_available".into()), "{path}");
     }
 }
 

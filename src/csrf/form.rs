@@ -1,0 +1,168 @@
+//! Finding one field in a form while it comes in: no byte is changed, none is looked at twice.
+//!
+//! Whoever sends a request can make two readers of its body see different fields. That gains nothing here: what is
+//! looked for is a secret, and whoever can put it anywhere has it.
+
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use memchr::{memchr, memmem};
+
+/// A boundary has at most this many characters (RFC 2046, section 5.1.1).
+const MAX_BOUNDARY: usize = 70;
+
+/// How a form is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Encoding {
+    UrlEncoded,
+    /// With what stands between two parts, its line break included.
+    Multipart {
+        delimiter: Vec<u8>,
+    },
+}
+
+impl Encoding {
+    /// That of the request's body; `None` if it is no form.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut types = headers.get_all(CONTENT_TYPE).into_iter();
+        let (Some(content_type), None) = (types.next(), types.next()) else { return None };
+        let mut parts = content_type.to_str().ok()?.split(';').map(str::trim);
+        let essence = parts.next()?;
+        if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Some(Self::UrlEncoded);
+        }
+        if !essence.eq_ignore_ascii_case("multipart/form-data") {
+            return None;
+        }
+        let boundary = parts.filter_map(|part| part.split_once('='));
+        let boundary = boundary.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("boundary"));
+        let boundary = boundary?.1.trim_matches('"');
+        if boundary.is_empty() || boundary.len() > MAX_BOUNDARY {
+            return None;
+        }
+        Some(Self::Multipart { delimiter: format!("\r\n--{boundary}").into_bytes() })
+    }
+}
+
+/// What is known so far.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Scan {
+    Found(Vec<u8>),
+    /// The form has ended without it.
+    Absent,
+    /// It may come yet.
+    Open,
+}
+
+/// Looks for a field's first value in a form.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    encoding: Encoding,
+    field: String,
+    seen: Vec<u8>,
+    /// Where the piece begins that is looked at.
+    at: usize,
+    /// Up to where its end was looked for in vain.
+    searched: usize,
+    inside: Inside,
+}
+
+/// Which piece that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    /// Name and value, url-encoded.
+    Pair,
+    /// What does not matter, up to a delimiter.
+    Other,
+    /// The head of a part.
+    Head,
+    /// The value of the field.
+    Value,
+}
+
+impl Scanner {
+    pub(super) fn new(encoding: Encoding, field: &str) -> Self {
+        let (seen, inside) = match &encoding {
+            Encoding::UrlEncoded => (Vec::new(), Inside::Pair),
+            // The first delimiter has no line break before it, unless there is one that does not matter.
+            Encoding::Multipart { .. } => (b"\r\n".to_vec(), Inside::Other),
+        };
+        Self { encoding, field: field.to_owned(), seen, at: 0, searched: 0, inside }
+    }
+
+    /// Looks at the next bytes.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Scan {
+        self.seen.extend_from_slice(bytes);
+        loop {
+            let Some(end) = self.end_of_piece() else { return Scan::Open };
+            let piece = &self.seen[self.at..end];
+            let next = match self.inside {
+                Inside::Pair => match value_of(piece, &self.field) {
+                    Some(value) => return Scan::Found(value),
+                    None => Inside::Pair,
+                },
+                Inside::Value => return Scan::Found(piece.to_vec()),
+                Inside::Other => Inside::Head,
+                Inside::Head if piece.starts_with(b"--") => return Scan::Absent,
+                Inside::Head if is_head_of(piece, &self.field) => Inside::Value,
+                Inside::Head => Inside::Other,
+            };
+            self.at = end + self.terminator().len();
+            self.searched = self.at;
+            self.inside = next;
+        }
+    }
+
+    /// Nothing comes any more.
+    pub(super) fn finish(&self) -> Option<Vec<u8>> {
+        match self.inside {
+            Inside::Pair => value_of(&self.seen[self.at..], &self.field),
+            Inside::Other | Inside::Head | Inside::Value => None,
+        }
+    }
+
+    /// Where the piece ends, if that was seen.
+    fn end_of_piece(&mut self) -> Option<usize> {
+        let (rest, terminator) = (&self.seen[self.searched..], self.terminator());
+        let overlap = terminator.len() - 1;
+        let found = match self.inside {
+            Inside::Pair => memchr(b'&', rest),
+            Inside::Head if self.seen[self.at..].starts_with(b"--") => Some(0),
+            Inside::Head | Inside::Other | Inside::Value => memmem::find(rest, terminator),
+        };
+        if found.is_none() {
+            self.searched = self.searched.max(self.seen.len().saturating_sub(overlap));
+        }
+        found.map(|at| self.searched + at)
+    }
+
+    fn terminator(&self) -> &[u8] {
+        match (&self.encoding, self.inside) {
+            (_, Inside::Head) => b"\r\n\r\n",
+            (Encoding::Multipart { delimiter }, _) => delimiter,
+            (Encoding::UrlEncoded, _) => b"&",
+        }
+    }
+}
+
+fn value_of(pair: &[u8], field: &str) -> Option<Vec<u8>> {
+    let (name, value) = form_urlencoded::parse(pair).next()?;
+    (name == field).then(|| value.into_owned().into_bytes())
+}
+
+/// Whether a part's head says that it is this field, and no file.
+fn is_head_of(head: &[u8], field: &str) -> bool {
+    let lines = String::from_utf8_lossy(head);
+    let mut values = lines.split("\r\n").filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
+    });
+    let Some(disposition) = values.next() else { return false };
+    let mut parameters = disposition.split(';').filter_map(|part| part.trim().split_once('='));
+    // As browsers write a name (HTML, "Multipart form data").
+    let written = field.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
+    let is_named = |(name, value): (&str, &str)| {
+        name.eq_ignore_ascii_case("name") && value.trim_matches('"') == written
+    };
+    parameters.clone().any(is_named)
+        && !parameters.any(|(name, _)| name.to_ascii_lowercase().starts_with("filename"))
+}

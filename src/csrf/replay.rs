@@ -1,0 +1,113 @@
+//! A request's body of which the beginning was read ahead, and which the handler gets as if nobody had looked.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+
+use super::form::{Scan, Scanner};
+
+/// A request's body as it came, whatever of it a [`CsrfLayer`](crate::CsrfLayer) has looked at.
+#[derive(Debug)]
+pub struct Replay<B: Body> {
+    ahead: VecDeque<Frame<Bytes>>,
+    /// How reading ahead ended, if not well.
+    failed: Option<B::Error>,
+    rest: B,
+}
+
+/// What reading ahead has found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ahead {
+    Found(Vec<u8>),
+    Absent,
+    /// Not in as many bytes as may be read ahead.
+    TooLate,
+}
+
+impl<B: Body + Unpin> Replay<B> {
+    pub(super) const fn new(rest: B) -> Self {
+        Self { ahead: VecDeque::new(), failed: None, rest }
+    }
+
+    /// Reads until the scanner knows, or `limit` bytes were looked at.
+    pub(super) async fn look_for(&mut self, mut scanner: Scanner, limit: usize) -> Ahead {
+        let mut left = limit;
+        while let Some(bytes) = self.read_ahead().await {
+            let looked_at = &bytes[..bytes.len().min(left)];
+            left -= looked_at.len();
+            match scanner.push(looked_at) {
+                Scan::Found(value) => return Ahead::Found(value),
+                Scan::Absent => return Ahead::Absent,
+                Scan::Open if left == 0 => return Ahead::TooLate,
+                Scan::Open => {}
+            }
+        }
+        scanner.finish().map_or(Ahead::Absent, Ahead::Found)
+    }
+
+    /// The next bytes of the body, which the handler will get too.
+    async fn read_ahead(&mut self) -> Option<Bytes> {
+        loop {
+            match poll_fn(|context| Pin::new(&mut self.rest).poll_frame(context)).await? {
+                Ok(frame) => {
+                    let frame = frame.map_data(to_bytes);
+                    let bytes = frame.data_ref().cloned();
+                    self.ahead.push_back(frame);
+                    if bytes.is_some() {
+                        return bytes;
+                    }
+                }
+                Err(error) => {
+                    self.failed = Some(error);
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+fn to_bytes(mut data: impl Buf) -> Bytes {
+    data.copy_to_bytes(data.remaining())
+}
+
+// Nothing in it is pinned: the body is only read where it may be moved.
+impl<B: Body + Unpin> Unpin for Replay<B> {}
+
+impl<B: Body + Unpin> Body for Replay<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.get_mut();
+        if let Some(frame) = this.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let frame = Pin::new(&mut this.rest).poll_frame(context);
+        frame.map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(to_bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ahead.is_empty() && self.failed.is_none() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let ahead: usize = self.ahead.iter().filter_map(Frame::data_ref).map(Bytes::len).sum();
+        let (ahead, rest) = (ahead as u64, self.rest.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(ahead));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(ahead)) {
+            hint.set_upper(upper);
+        }
+        hint
+    }
+}
