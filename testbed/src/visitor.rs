@@ -24,8 +24,7 @@ impl<'a> Visitor<'a> {
     /// Somebody without cookies.
     #[must_use]
     pub fn new(service: &'a Service) -> Self {
-        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
-        Self { service, agent: config.build().into(), cookies: BTreeMap::new() }
+        Self { service, agent: agent(), cookies: BTreeMap::new() }
     }
 
     /// Goes to another service and takes the cookies along.
@@ -113,7 +112,8 @@ impl<'a> Visitor<'a> {
             request = request.header(*name, *value);
         }
         let request = request.body(body.to_owned()).expect("a request");
-        let response = self.agent.run(request);
+        // A connection of its own: a server that refuses a request without reading its body closes the connection.
+        let response = agent().run(request);
         let answer = Answer::read(response.unwrap_or_else(|error| panic!("{path}: {error}")));
         self.keep_cookies(&answer);
         answer
@@ -149,6 +149,10 @@ impl<'a> Visitor<'a> {
             }
         }
     }
+}
+
+fn agent() -> Agent {
+    Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into()
 }
 
 /// What a service answered.
