@@ -158,6 +158,19 @@ def csrf_new(request):
     return {"token": request.session.new_csrf_token()}
 
 
+@route("GET", "/csrf/form")
+def csrf_form(request):
+    token = request.session.get_csrf_token()
+    field = f'<input type="hidden" name="csrf_token" value="{token}">'
+    page = f'<form method="post" action="/csrf/guarded">{field}</form>'
+    return Response(page, content_type="text/html")
+
+
+@route("POST", "/csrf/guarded")
+def csrf_guarded(request):
+    return {"body": request.text}
+
+
 def make_app(options):
     sessions = SignedCookieSessionFactory(
         options.secret,
@@ -168,7 +181,8 @@ def make_app(options):
     with Configurator(session_factory=sessions) as config:
         for method, path, view in ROUTES:
             config.add_route(path, path, request_method=method)
-            config.add_view(view, route_name=path, renderer="json")
+            guarded = path == "/csrf/guarded"
+            config.add_view(view, route_name=path, renderer="json", require_csrf=guarded)
     return telling_refusals(config.make_wsgi_app())
 
 

@@ -113,6 +113,34 @@ fn a_csrf_token_made_by_one_is_the_others_too() {
     }
 }
 
+/// Where the page's only form goes, and its hidden field.
+fn form(page: &Answer) -> (&str, [(&str, &str); 1]) {
+    let between = |start: &str| {
+        let rest = page.text.split_once(start).unwrap_or_else(|| panic!("{}", page.text)).1;
+        rest.split_once('"').expect("a closing quote").0
+    };
+    (between("action=\""), [(between("name=\""), between("value=\""))])
+}
+
+#[test]
+fn a_form_rendered_by_one_posts_to_the_other_and_a_stale_one_to_neither() {
+    for (maker, reader) in SIDES.ways() {
+        let mut visitor = Visitor::new(maker);
+        let page = visitor.get("/csrf/form");
+        let (action, fields) = form(&page);
+        for side in [reader, maker] {
+            let answer = visitor.at(side).post_form(action, &fields, &[]);
+            assert_eq!(answer.json()["body"], format!("csrf_token={}", fields[0].1), "{side:?}");
+        }
+        visitor.at(reader).post("/csrf/new", &json!({}));
+        for side in SIDES.both() {
+            let answer = visitor.at(side).post_form(action, &fields, &[]);
+            assert_eq!(answer.status, 400, "{side:?}: {}", answer.text);
+            assert_eq!(visitor.post_form(action, &[], &[]).status, 400, "{side:?}");
+        }
+    }
+}
+
 #[test]
 fn a_flash_message_of_one_is_shown_by_the_other_once() {
     for (writer, reader) in SIDES.ways() {

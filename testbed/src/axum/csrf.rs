@@ -43,12 +43,12 @@ pub(super) fn routes(options: &CsrfOptions, setup: &Setup) -> Result<Router, Con
     Ok(unguarded.merge(echoing.layer(layer)))
 }
 
-/// A page whose form goes to `/csrf/check`, here or at a neighbour that shares the session.
+/// A page whose form goes to `/csrf/guarded`, here or at a neighbour that shares the session.
 async fn form(session: Session) -> Response {
     respond(session.csrf_token().map_err(Answer::from).map(|token| {
         // Plain, because Pyramid knows nothing of masks.
         let field = format!(r#"<input type="hidden" name="csrf_token" value="{}">"#, token.plain());
-        Answer::html(format!(r#"<form method="post" action="/csrf/check">{field}</form>"#))
+        Answer::html(format!(r#"<form method="post" action="/csrf/guarded">{field}</form>"#))
     }))
 }
 
