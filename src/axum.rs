@@ -4,7 +4,6 @@ use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
-use crate::csrf::Csrf;
 use crate::error::causes;
 use crate::tower::{ErrorResponse, PlainText};
 use crate::{Error, Session};
@@ -13,15 +12,6 @@ use crate::{Error, Session};
 ///
 /// Where no [`SessionLayer`](crate::SessionLayer) is installed, the answer is a 500 that says so.
 impl<S: Send + Sync> FromRequestParts<S> for Session {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        Self::of_parts(&parts.extensions, &parts.headers).await
-    }
-}
-
-/// The token of the request, whoever keeps it.
-impl<S: Send + Sync> FromRequestParts<S> for Csrf {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {

@@ -67,50 +67,29 @@
 //! - A form's token is looked for in its first 64 KiB: put its field first. Reading a body has no time limit of its own;
 //!   the server's applies.
 
-#[cfg_attr(not(feature = "tower"), allow(dead_code))] // the layer is what decides by it
-mod decide;
 mod double_submit;
-#[cfg_attr(not(feature = "tower"), allow(dead_code))]
-mod form;
 #[cfg(feature = "tower")]
 mod guard;
 mod holder;
 mod html;
-#[cfg(feature = "tower")]
-mod layer;
 mod lookup;
-#[cfg_attr(not(feature = "tower"), allow(dead_code))]
-mod origin;
-#[cfg(feature = "tower")]
-mod predicate;
 mod refused;
-#[cfg(feature = "tower")]
-mod replay;
-#[cfg(feature = "tower")]
-mod request;
 mod secret;
-#[cfg(feature = "tower")]
-mod service;
 mod session;
 mod token;
 
 use http::{HeaderMap, Uri};
 
 pub use double_submit::DoubleSubmit;
+#[cfg(feature = "tower")]
+pub use guard::{
+    CsrfLayer, CsrfPredicate, CsrfService, NotFound, Or, Otherwise, PredicateFuture,
+    PredicateService, Replay, ResponseFuture, check_request,
+};
 pub use holder::Csrf;
 pub use html::{Html, SCRIPT};
-#[cfg(feature = "tower")]
-pub use layer::CsrfLayer;
 pub use lookup::Lookup;
-#[cfg(feature = "tower")]
-pub use predicate::{CsrfPredicate, NotFound, Or, Otherwise, PredicateFuture, PredicateService};
 pub use refused::{CsrfError, Rule};
-#[cfg(feature = "tower")]
-pub use replay::Replay;
-#[cfg(feature = "tower")]
-pub use request::check_request;
-#[cfg(feature = "tower")]
-pub use service::{CsrfService, ResponseFuture};
 pub use token::CsrfToken;
 
 pub(crate) use secret::{CsrfSecret, TokenSource};

@@ -71,6 +71,7 @@ mod axum;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod cookie;
+#[cfg_attr(not(feature = "tower"), allow(dead_code))] // much of it is for the guard
 pub mod csrf;
 pub mod error;
 pub mod factory;

@@ -1,6 +1,5 @@
 //! The routes under `/csrf` that a guard stands before, in each of its forms.
 
-use ::axum::body::Bytes;
 use ::axum::extract::{Request, WebSocketUpgrade};
 use ::axum::http::header::CONTENT_TYPE;
 use ::axum::response::Response;
@@ -71,12 +70,11 @@ async fn matched() -> Response {
     respond(Answer::json(&json!({"matched": true})))
 }
 
-async fn echo(setup: Extension<Setup>, headers: HeaderMap, body: Bytes) -> Response {
+async fn echo(setup: Extension<Setup>, headers: HeaderMap, body: String) -> Response {
     setup.stats.count_step();
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     respond(Answer::json(&json!({
-        "body": String::from_utf8_lossy(&body),
-        "bytes": body.len(),
+        "body": body,
         "content_type": content_type,
     })))
 }

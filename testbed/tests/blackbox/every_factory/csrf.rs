@@ -123,7 +123,7 @@ fn s54_twenty_tabs_share_one_token() {
     let (mut visitor, _) = with_token("");
     let tabs: Vec<String> = (0..20).map(|_| token(&visitor.get("/csrf/token"))).collect();
     for tab in tabs {
-        visitor.post_form("/csrf/guarded", &[("csrf_token", &tab)], &[]).json();
+        assert_eq!(visitor.post_form("/csrf/guarded", &[("csrf_token", &tab)], &[]).status, 200);
     }
 }
 
@@ -228,14 +228,15 @@ fn s55_the_body_reaches_the_handler_whole() {
         let answer = visitor.send("POST", "/csrf/guarded", &headers, &body);
         assert!(refused(&answer).1.contains("token_missing"), "{}", answer.text);
         let headers = [headers[0], ("X-CSRF-Token", token)];
-        visitor.send("POST", "/csrf/guarded", &headers, &body).json();
+        assert_eq!(visitor.send("POST", "/csrf/guarded", &headers, &body).status, 200);
     }
 }
 
 #[test]
 fn s58_only_the_route_itself_is_exempt() {
     let (mut visitor, _) = with_token("");
-    visitor.post_form("/csrf/exempt/github", &[], &[("Sec-Fetch-Site", "cross-site")]).json();
+    let answer = visitor.post_form("/csrf/exempt/github", &[], &[("Sec-Fetch-Site", "cross-site")]);
+    assert_eq!(answer.status, 200);
     for path in ["/csrf/guarded", "/csrf/guarded/exempt"] {
         assert_eq!(visitor.post_form(path, &[], &[]).status, 400, "{path}");
     }
@@ -270,7 +271,7 @@ fn s56_a_websocket_from_elsewhere_is_refused() {
     assert_eq!(shake(("Origin", "https://evil.example")), 403);
     assert_eq!(shake(("Sec-Fetch-Site", "same-site")), 403);
     assert_eq!(shake(("X-Nothing", "said")), 400);
-    assert_eq!(shake(("X-CSRF-Token", &token)), 101, "a program has said so");
+    assert_eq!(shake(("X-CSRF-Token", token)), 101, "a program has said so");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is done about a request, as a table of what is known of it. No `_` arm: a new case must break the build.
 
-use super::refused::Rule;
+use crate::csrf::refused::Rule;
 
 /// What a request can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

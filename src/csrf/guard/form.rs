@@ -93,6 +93,9 @@ impl Scanner {
     pub(super) fn push(&mut self, bytes: &[u8]) -> Scan {
         self.seen.extend_from_slice(bytes);
         loop {
+            if self.inside == Inside::Head && self.seen[self.at..].starts_with(b"--") {
+                return Scan::Absent; // that was the last delimiter
+            }
             let Some(end) = self.end_of_piece() else { return Scan::Open };
             let piece = &self.seen[self.at..end];
             let next = match self.inside {
@@ -102,7 +105,6 @@ impl Scanner {
                 },
                 Inside::Value => return Scan::Found(piece.to_vec()),
                 Inside::Other => Inside::Head,
-                Inside::Head if piece.starts_with(b"--") => return Scan::Absent,
                 Inside::Head if is_head_of(piece, &self.field) => Inside::Value,
                 Inside::Head => Inside::Other,
             };
@@ -126,7 +128,6 @@ impl Scanner {
         let overlap = terminator.len() - 1;
         let found = match self.inside {
             Inside::Pair => memchr(b'&', rest),
-            Inside::Head if self.seen[self.at..].starts_with(b"--") => Some(0),
             Inside::Head | Inside::Other | Inside::Value => memmem::find(rest, terminator),
         };
         if found.is_none() {
@@ -151,7 +152,7 @@ fn value_of(pair: &[u8], field: &str) -> Option<Vec<u8>> {
 
 /// Whether a part's head says that it is this field, and no file.
 fn is_head_of(head: &[u8], field: &str) -> bool {
-    let lines = String::from_utf8_lossy(head);
+    let Ok(lines) = std::str::from_utf8(head) else { return false };
     let mut values = lines.split("\r\n").filter_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
@@ -165,4 +166,69 @@ fn is_head_of(head: &[u8], field: &str) -> bool {
     };
     parameters.clone().any(is_named)
         && !parameters.any(|(name, _)| name.to_ascii_lowercase().starts_with("filename"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn multipart() -> Encoding {
+        Encoding::Multipart { delimiter: b"\r\n--x".to_vec() }
+    }
+
+    fn scan(encoding: Encoding, pieces: &[&[u8]]) -> Option<Vec<u8>> {
+        let mut scanner = Scanner::new(encoding, "f");
+        for piece in pieces {
+            match scanner.push(piece) {
+                Scan::Found(value) => return Some(value),
+                Scan::Absent => return None,
+                Scan::Open => {}
+            }
+        }
+        scanner.finish()
+    }
+
+    const FORM: &[u8] = b"--x\r\ncontent-disposition:form-data;name=f\r\n\r\nv\r\n-\r\n--x--\r\n";
+
+    #[test]
+    fn s55_the_value_is_found_wherever_the_form_is_cut() {
+        for first in 0..FORM.len() {
+            for second in first..FORM.len() {
+                let pieces = [&FORM[..first], &FORM[first..second], &FORM[second..]];
+                assert_eq!(scan(multipart(), &pieces).unwrap(), b"v\r\n-", "{first} {second}");
+            }
+        }
+        let bytes: Vec<&[u8]> = FORM.chunks(1).collect();
+        assert_eq!(scan(multipart(), &bytes).unwrap(), b"v\r\n-");
+        for at in 0..9 {
+            let form = b"a=b&f=v%2B&f=w";
+            assert_eq!(scan(Encoding::UrlEncoded, &[&form[..at], &form[at..]]).unwrap(), b"v+");
+        }
+    }
+
+    #[test]
+    fn s55_the_last_delimiter_ends_the_form_even_in_pieces() {
+        for pieces in [&[&b"--x-"[..], b"-", b"\r\n\r\n"][..], &[b"--x", b"--"], &[b"--x--a"]] {
+            assert_eq!(scan(multipart(), pieces), None);
+        }
+    }
+
+    #[test]
+    fn s55_what_is_no_form_is_not_searched() {
+        let encoding = |content_type: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
+            Encoding::of(&headers)
+        };
+        assert_eq!(encoding("Multipart/Form-Data; charset=x; Boundary=\"x\""), Some(multipart()));
+        let url_encoded = "application/x-www-form-urlencoded; charset=utf-8";
+        assert_eq!(encoding(url_encoded), Some(Encoding::UrlEncoded));
+        let long = format!("multipart/form-data; boundary={}", "x".repeat(71));
+        for none in ["", "text/plain", "application/json", "multipart/mixed; boundary=x", &long] {
+            assert_eq!(encoding(none), None, "{none}");
+        }
+        for none in ["multipart/form-data", "multipart/form-data; boundary="] {
+            assert_eq!(encoding(none), None, "{none}");
+        }
+    }
 }

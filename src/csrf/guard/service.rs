@@ -11,12 +11,12 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::decide::Verdict;
-use super::double_submit::Visitor;
 use super::layer::CsrfLayer;
-use super::refused::CsrfError;
 use super::replay::Replay;
 use super::request::{examine, matched_route};
 use crate::Error;
+use crate::csrf::double_submit::Visitor;
+use crate::csrf::refused::CsrfError;
 use crate::slot::Head;
 use crate::tower::{ErrorResponse, PlainText};
 

@@ -9,10 +9,10 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::lookup::Lookup;
 use super::replay::Replay;
 use super::request::check_request;
 use crate::Error;
+use crate::csrf::lookup::Lookup;
 use crate::slot::Head;
 use crate::tower::{ErrorResponse, PlainText};
 

@@ -6,13 +6,13 @@ use http::{Extensions, HeaderMap, Method};
 use tower_layer::Layer;
 
 use super::decide::Tokens;
-use super::double_submit::DoubleSubmit;
-use super::guard::Guard;
-use super::lookup::Lookup;
 use super::predicate::CsrfPredicate;
-use super::refused::CsrfError;
 use super::service::CsrfService;
+use super::settings::Guard;
 use crate::ConfigError;
+use crate::csrf::double_submit::DoubleSubmit;
+use crate::csrf::lookup::Lookup;
+use crate::csrf::refused::CsrfError;
 use crate::tower::PlainText;
 
 /// Refuses requests that another site may have caused. Put it inside of the [`SessionLayer`](crate::SessionLayer),
@@ -174,7 +174,7 @@ impl<E> CsrfLayer<E> {
     }
 
     /// Keeps tokens in a cookie of their own, for sites without sessions; a session, where there is one, is not
-    /// looked at (S50). Handlers take a [`Csrf`](super::Csrf).
+    /// looked at (S50). Handlers take a [`Csrf`](crate::csrf::Csrf).
     #[must_use]
     pub fn without_sessions(self, keeper: DoubleSubmit) -> Self {
         self.with(|guard| guard.without_sessions = Some(keeper))

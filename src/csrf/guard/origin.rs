@@ -8,8 +8,8 @@ use http::header::{ORIGIN, REFERER};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::decide::Evidence;
-use super::refused::Rule;
 use crate::ConfigError;
+use crate::csrf::refused::Rule;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

@@ -5,12 +5,12 @@ use http::{Extensions, Request};
 use http_body::Body;
 
 use super::form::{Encoding, Scanner};
-use super::holder::Csrf;
-use super::lookup::{Lookup, judge};
-use super::refused::{CsrfError, Rule};
 use super::replay::{Ahead, Replay};
-use super::secret::Form;
 use crate::Error;
+use crate::csrf::holder::Csrf;
+use crate::csrf::lookup::{Lookup, judge};
+use crate::csrf::refused::{CsrfError, Rule};
+use crate::csrf::secret::Form;
 
 /// How much of a form is searched for its token: 64 KiB (S55).
 pub(super) const FORM_LIMIT: usize = 64 * 1024;

@@ -1,0 +1,122 @@
+//! Tokens without sessions.
+
+use axum::Router;
+use cloakroom::cookie::{CookieSettings, SameSite};
+use cloakroom::csrf::DoubleSubmit;
+use cloakroom::{CsrfLayer, Secret};
+
+use crate::shop::{ask, get_page, post, post_form, routes, with};
+
+fn keeper() -> DoubleSubmit {
+    DoubleSubmit::new(Secret::insecure("a-secret-for-tests-0123456789-ABCDEFGHIJ")).unwrap()
+}
+
+fn app(keeper: DoubleSubmit) -> Router {
+    routes().layer(CsrfLayer::new().without_sessions(keeper))
+}
+
+#[tokio::test]
+async fn s50_c11_a_visitor_without_a_cookie_gets_one_with_the_first_token() {
+    let reply = ask(&app(keeper()), get_page("/token")).await;
+    let cookie = reply.response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let (name, attributes) = cookie.split_once('=').unwrap();
+    assert_eq!(name, "__Host-csrf");
+    assert!(attributes.ends_with("; Path=/; Secure; HttpOnly; SameSite=Lax"), "{attributes}");
+    assert_eq!(reply.response.headers()["cache-control"], "no-store");
+    assert_eq!(reply.response.headers()["vary"], "Cookie");
+    assert!(!cookie.contains(&reply.text()), "the cookie does not give the token away");
+    let reply = ask(&app(keeper()), post("/hooks/x")).await;
+    assert!(reply.response.headers().get("set-cookie").is_none(), "nobody asked for a token");
+}
+
+#[tokio::test]
+async fn r76_c12_the_cookie_can_be_another() {
+    let cookie = CookieSettings::new("token").same_site(SameSite::Strict).secure(false);
+    let reply = ask(&app(keeper().cookie(&cookie).unwrap()), get_page("/token")).await;
+    let cookie = reply.response.headers()["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("token=") && cookie.ends_with("; HttpOnly; SameSite=Strict"));
+    let plain = ask(&app(keeper().insecure_plain_http().unwrap()), get_page("/token")).await;
+    assert!(plain.cookie().unwrap().starts_with("csrf="));
+}
+
+#[tokio::test]
+async fn c13_who_has_a_cookie_keeps_it_and_its_token() {
+    let app = app(keeper());
+    let first = ask(&app, get_page("/token")).await;
+    let again = with(get_page("/token"), "cookie", &first.cookie().unwrap());
+    let again = ask(&app, again).await;
+    assert_eq!((again.cookie(), again.text()), (None, first.text()));
+}
+
+#[tokio::test]
+async fn c14_c15_a_new_token_comes_with_a_new_cookie_and_ends_the_old_one() {
+    let app = app(keeper());
+    let first = ask(&app, get_page("/token")).await;
+    let new = ask(&app, with(get_page("/new"), "cookie", &first.cookie().unwrap())).await;
+    let cookie = new.cookie().unwrap();
+    assert_ne!((new.text(), &cookie), (first.text(), &first.cookie().unwrap()));
+    let again = ask(&app, with(get_page("/token"), "cookie", &cookie)).await;
+    assert_eq!(again.text(), new.text());
+    let old = post_form("/buy", &format!("csrf_token={}", first.text()));
+    assert_eq!(ask(&app, with(old, "cookie", &cookie)).await.rule(), Some("token_wrong"));
+}
+
+#[tokio::test]
+async fn s50_c16_only_the_token_of_the_own_cookie_is_taken() {
+    let app = app(keeper());
+    let (mine, theirs) = (ask(&app, get_page("/token")).await, ask(&app, get_page("/token")).await);
+    let buy = async |cookie: &str, token: &str| {
+        let form = post_form("/buy", &format!("csrf_token={token}"));
+        ask(&app, with(form, "cookie", cookie)).await
+    };
+    let cookie = mine.cookie().unwrap();
+    assert!(buy(&cookie, &mine.text()).await.is_sold());
+    assert_eq!(buy(&cookie, &theirs.text()).await.rule(), Some("token_wrong"));
+    assert_eq!(buy(&cookie, "").await.rule(), Some("token_wrong"));
+    assert_eq!(buy("theme=dark", &mine.text()).await.rule(), Some("token_missing"));
+    let form = ask(&app, with(get_page("/form/1"), "cookie", &cookie)).await.text();
+    assert_eq!(buy(&cookie, &form).await.rule(), Some("token_wrong"));
+    let one = with(post_form("/buy/1", &format!("csrf_token={form}")), "cookie", &cookie);
+    assert!(ask(&app, one).await.is_sold(), "S53");
+}
+
+#[tokio::test]
+async fn s50_a_cookie_that_this_site_did_not_write_is_none() {
+    let app = app(keeper());
+    let first = ask(&app, get_page("/token")).await;
+    let (cookie, token) = (first.cookie().unwrap(), first.text());
+    let buy = async |cookie: &str| {
+        let form = post_form("/buy", &format!("csrf_token={token}"));
+        ask(&app, with(form, "cookie", cookie)).await
+    };
+    let start = cookie.find('=').unwrap() + 1;
+    for at in start..cookie.len() - 1 {
+        let mut changed = cookie.clone().into_bytes();
+        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+        let changed = String::from_utf8(changed).unwrap();
+        assert_eq!(buy(&changed).await.rule(), Some("token_missing"), "character {at}");
+    }
+    let other = Secret::insecure("another-secret-0123456789-ABCDEFGHIJ");
+    let elsewhere = self::app(DoubleSubmit::new(other).unwrap());
+    let form = post_form("/buy", &format!("csrf_token={token}"));
+    assert_eq!(ask(&elsewhere, with(form, "cookie", &cookie)).await.rule(), Some("token_missing"));
+    let planted = ask(&app, get_page("/token")).await.cookie().unwrap();
+    let both = format!("{planted}; {cookie}");
+    assert_eq!(buy(&both).await.rule(), Some("token_missing"), "S13: two of them are nobody's");
+}
+
+#[tokio::test]
+async fn s50_a_login_from_elsewhere_is_refused_without_any_session() {
+    let app = app(keeper());
+    let from = |site: &str| with(post("/buy"), "sec-fetch-site", site);
+    assert_eq!(ask(&app, from("cross-site")).await.rule(), Some("fetch_site"));
+    let cookie = ask(&app, get_page("/token")).await.cookie().unwrap();
+    let own = with(from("same-origin"), "cookie", &cookie);
+    assert_eq!(ask(&app, own).await.rule(), Some("token_missing"));
+}
+
+#[test]
+fn s38_its_secret_is_checked() {
+    assert!(DoubleSubmit::new("letmein").is_err());
+    assert!(!format!("{:?}", keeper()).contains("a-secret"));
+}
