@@ -44,6 +44,11 @@ pub(crate) fn not_kept(error: &Error) -> Response {
     page("This session was not kept", &told(error), error.status())
 }
 
+/// The page for a request that another site may have caused.
+pub(crate) fn refused(error: &Error) -> Response {
+    page("This request was refused", &told(error), error.status())
+}
+
 /// The error with all that caused it. None of it holds session data.
 pub(crate) fn told(error: &dyn StdError) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());

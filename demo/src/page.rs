@@ -58,7 +58,7 @@ impl Frame {
     }
 
     pub(crate) fn links(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
-        const LINKS: [(&str, &str, bool); 8] = [
+        const LINKS: [(&str, &str, bool); 9] = [
             ("/", "Start", false),
             ("/walk-through", "Walk-through", false),
             ("/values", "Values", false),
@@ -66,6 +66,7 @@ impl Frame {
             ("/cookie", "Cookie", false),
             ("/full", "Full cookie", false),
             ("/race", "Races", false),
+            ("/csrf", "Forged requests", false),
             ("/devices", "Devices", true),
         ];
         let has_store = self.is_stored == Some(true);

@@ -1,6 +1,7 @@
 //! The pages, one file for each subject.
 
 mod cookie;
+mod csrf;
 mod devices;
 mod flash;
 mod full;
@@ -14,11 +15,30 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use cloakroom::ConfigError;
 
+use crate::guard::{Guard, guards};
 use crate::site::Site;
 
-/// Every page and form of the demo.
-pub(crate) fn router() -> Router<Site> {
+/// Every page and form of the demo, guarded.
+pub(crate) fn router(site: &Site, origins: &[String]) -> Result<Router<Site>, ConfigError> {
+    let Guard { strict, usual } = guards(site, origins)?;
+    Ok(forged().layer(strict).merge(others().layer(usual)))
+}
+
+/// Those that are about forged requests: they ask for a token in any case.
+fn forged() -> Router<Site> {
+    Router::new()
+        .route("/csrf", get(csrf::page))
+        .route("/csrf/delete", post(csrf::delete))
+        .route("/csrf/restore", post(csrf::restore))
+        .route("/csrf/upload", post(csrf::upload))
+        .route("/csrf/socket", get(csrf::socket))
+        .route("/csrf.js", get(csrf::script))
+        .route("/csrf-page.js", get(csrf::page_script))
+}
+
+fn others() -> Router<Site> {
     Router::new()
         .route("/", get(start::page))
         .route("/walk-through", get(walk_through::page))

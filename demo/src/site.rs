@@ -1,11 +1,14 @@
 //! What all requests share: the factory that keeps the sessions, and what it has noticed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use axum::response::Response;
+use cloakroom::csrf::Rule;
 use cloakroom::factory::Event;
 use cloakroom::store::SqliteStore;
 use cloakroom::{Error, SessionLayer, SignedCookieFactory, StoredFactory};
@@ -14,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{not_kept, told};
 use crate::options::{Factory, Options};
 use crate::secret;
+
+const CSRF_GRACE: Duration = Duration::from_secs(5 * 60);
 
 type Layer = SessionLayer<fn(&Error) -> Response>;
 
@@ -24,11 +29,15 @@ pub(crate) struct Site {
     noticed: Arc<Noticed>,
 }
 
-/// How often the factory noticed that a request would overwrite what it had not seen.
+/// How often the factory noticed that a request would overwrite what it had not seen, and the guards a forged one.
 #[derive(Default)]
 struct Noticed {
     overwritten: AtomicU64,
     refused: AtomicU64,
+    /// Requests that seemed to be forged, by the rule that found them.
+    forged: Mutex<BTreeMap<&'static str, u64>>,
+    /// Where the other site is.
+    other_sites: OnceLock<Vec<String>>,
 }
 
 /// What was noticed so far, by whomever it was caused.
@@ -58,6 +67,8 @@ impl Site {
         let notes = noticed.clone();
         let factory = StoredFactory::builder(SqliteStore::open(path)?)
             .insecure_plain_http()
+            // A form that stood open in another tab while its visitor signed in can be sent for a while.
+            .csrf_grace(CSRF_GRACE)
             .on_event(move |event| notes.count(event))
             .build()?;
         let layer = SessionLayer::new(factory.clone()).on_error(not_kept as _);
@@ -81,8 +92,31 @@ impl Site {
         self.sessions.as_ref().ok_or(Error::NotSupported { what: "a list of sessions" })
     }
 
+    /// One more request that seemed to be forged.
+    pub(crate) fn count_refused(&self, rule: Rule) {
+        *self.forged().entry(rule.as_str()).or_default() += 1;
+    }
+
+    /// How many there were, by rule.
+    pub(crate) fn refused(&self) -> Vec<(&'static str, u64)> {
+        self.forged().iter().map(|(rule, count)| (*rule, *count)).collect()
+    }
+
+    /// Says once where the other site is.
+    pub(crate) fn set_other_sites(&self, urls: Vec<String>) {
+        let _ = self.noticed.other_sites.set(urls);
+    }
+
+    pub(crate) fn other_sites(&self) -> Vec<String> {
+        self.noticed.other_sites.get().cloned().unwrap_or_default()
+    }
+
+    fn forged(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.noticed.forged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn counts(&self) -> Counts {
-        let Noticed { overwritten, refused } = &*self.noticed;
+        let Noticed { overwritten, refused, .. } = &*self.noticed;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Counts { overwritten: read(overwritten), refused: read(refused) }
     }

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
 mod browser {
+    mod attacker;
+    mod csrf;
     mod devices;
     mod race;
     pub mod site;
@@ -146,7 +148,7 @@ async fn the_page_of_a_ticket_shows_that_the_browser_has_nothing_else() {
 
 #[tokio::test]
 async fn every_page_fits_a_phone_and_a_desk() {
-    let always = ["/", "/walk-through", "/values", "/flash", "/cookie", "/full", "/race"];
+    let always = ["/", "/walk-through", "/values", "/flash", "/cookie", "/full", "/race", "/csrf"];
     for (factory, others) in [("sqlite", &["/sign-in", "/devices"][..]), ("signed-cookie", &[])] {
         let site = Site::start_with(factory).await;
         let window = Window::open(&site).await;

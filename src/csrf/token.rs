@@ -154,6 +154,12 @@ mod tests {
     }
 
     #[test]
+    fn s52_a_mask_is_as_long_as_what_it_hides() {
+        let one_short = BASE64_URL_SAFE_NO_PAD.encode(b"\0\0abc");
+        assert!(!TokenBytes::Text("abc".into()).accepts(one_short.as_bytes()));
+    }
+
+    #[test]
     fn an_empty_token_is_accepted_as_itself_only() {
         // Pyramid counts an empty stored token as one.
         let empty = TokenBytes::Text(String::new());

@@ -46,6 +46,7 @@ async fn c13_who_has_a_cookie_keeps_it_and_its_token() {
     let again = with(get_page("/token"), "cookie", &first.cookie().unwrap());
     let again = ask(&app, again).await;
     assert_eq!((again.cookie(), again.text()), (None, first.text()));
+    assert_eq!(again.response.headers()["cache-control"], "no-store", "a token stands in it");
 }
 
 #[tokio::test]
@@ -113,6 +114,20 @@ async fn s50_a_login_from_elsewhere_is_refused_without_any_session() {
     let cookie = ask(&app, get_page("/token")).await.cookie().unwrap();
     let own = with(from("same-origin"), "cookie", &cookie);
     assert_eq!(ask(&app, own).await.rule(), Some("token_missing"));
+}
+
+#[tokio::test]
+async fn a_token_that_is_asked_for_too_late_is_an_error() {
+    let late = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let kept = late.clone();
+    let keep = axum::routing::get(async move |csrf: cloakroom::csrf::Csrf| {
+        *kept.lock().unwrap() = Some(csrf);
+    });
+    let layer = CsrfLayer::new().without_sessions(keeper());
+    ask(&Router::new().route("/", keep).layer(layer), get_page("/")).await;
+    let late = late.lock().unwrap().take().unwrap();
+    assert!(matches!(late.token(), Err(cloakroom::Error::Closed)));
+    assert!(matches!(late.new_token(), Err(cloakroom::Error::Closed)));
 }
 
 #[test]

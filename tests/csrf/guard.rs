@@ -27,6 +27,7 @@ async fn s59_a_refusal_says_which_rule_it_was_and_how_it_depends() {
         (with(post("/buy"), "origin", "https://evil.example"), 403, "origin"),
         (with(post("/buy"), "referer", "https://evil.example/"), 403, "referer"),
         (post("/buy"), 400, "token_missing"),
+        (with(post("/buy"), "x-csrf-token", ""), 400, "token_missing"),
         (post_form("/buy", "csrf_token=junk"), 400, "token_wrong"),
         (post_form("/buy", &"a".repeat(70_000)), 400, "token_too_late"),
     ] {
@@ -228,6 +229,45 @@ async fn it_stands_beside_the_guard_of_tower_http() {
             status,
             "{headers:?}"
         );
+    }
+}
+
+/// A service that may be called only after it said that it is ready, as those are that count what they can take.
+struct Counted {
+    is_ready: bool,
+}
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        Self { is_ready: false }
+    }
+}
+
+impl<Q> tower::Service<Q> for Counted {
+    type Response = http::Response<String>;
+    type Error = std::convert::Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Self::Error>> {
+        self.is_ready = true;
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Q) -> Self::Future {
+        assert!(self.is_ready, "called without having been asked");
+        std::future::ready(Ok(http::Response::new(String::new())))
+    }
+}
+
+#[tokio::test]
+async fn the_service_that_said_it_is_ready_is_the_one_that_is_called() {
+    use tower::{Layer, ServiceExt};
+    let guard = CsrfLayer::new().layer(Counted { is_ready: false });
+    for request in [get_page("/"), post("/")] {
+        assert_eq!(guard.clone().oneshot(request).await.unwrap().status(), 200);
     }
 }
 

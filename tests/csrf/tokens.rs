@@ -103,16 +103,38 @@ async fn s53_a_token_for_one_form_buys_nothing_else() {
 }
 
 #[tokio::test]
+async fn r41_a_new_token_after_a_renewal_ends_the_one_before_it_too() {
+    let routes = routes().route(
+        "/end-all",
+        axum::routing::get(async |session: Session| {
+            session.renew()?;
+            session.new_csrf_token().map(|token| token.plain().to_owned())
+        }),
+    );
+    let shop = Shop::open(routes, CsrfLayer::new(), |it| it.csrf_grace(Duration::from_secs(60)));
+    let (cookie, old) = shop.enter().await;
+    let ended = shop.send(with(get_page("/end-all"), "cookie", &cookie)).await;
+    let buy = post_form("/buy", &format!("csrf_token={old}"));
+    let reply = shop.send(with(buy, "cookie", &ended.cookie().unwrap())).await;
+    assert_eq!(reply.rule(), Some("token_wrong"));
+}
+
+#[tokio::test]
 async fn s53_a_form_s_token_survives_the_exchange_of_the_signing_secret() {
     let secret = |text: &str| Secret::insecure(format!("{text}-0123456789-ABCDEFGHIJ-abcdefghij"));
     let old = SignedCookieFactory::new(secret("the-old-one")).unwrap();
     let both =
         SignedCookieFactory::builder(secret("the-new-one")).also_verify(secret("the-old-one"));
-    let [old, both] = [old, both.build().unwrap()]
+    let new = SignedCookieFactory::new(secret("the-new-one")).unwrap();
+    let [old, both, new] = [old, both.build().unwrap(), new]
         .map(|it| routes().layer(CsrfLayer::new()).layer(SessionLayer::new(it)));
     let reply = ask(&old, get_page("/form/1")).await;
     let buy = post_form("/buy/1", &format!("csrf_token={}", reply.text()));
     assert!(ask(&both, with(buy, "cookie", &reply.cookie().unwrap())).await.is_sold());
+    let reply = ask(&both, get_page("/form/1")).await;
+    let buy = post_form("/buy/1", &format!("csrf_token={}", reply.text()));
+    let sold = ask(&new, with(buy, "cookie", &reply.cookie().unwrap())).await;
+    assert!(sold.is_sold(), "forms are made with the newest secret");
 }
 
 #[tokio::test]

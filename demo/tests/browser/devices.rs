@@ -29,8 +29,17 @@ async fn every_page_says_who_is_signed_in_until_they_sign_out() {
 
     sign_in(&window, "  Ada <b>").await;
     assert_eq!(window.texts(".messages li").await, ["Signed in as Ada <b>"]);
-    for page in ["/", "/walk-through", "/values", "/flash", "/cookie", "/full", "/race", "/devices"]
-    {
+    for page in [
+        "/",
+        "/walk-through",
+        "/values",
+        "/flash",
+        "/cookie",
+        "/full",
+        "/race",
+        "/csrf",
+        "/devices",
+    ] {
         window.go(page).await;
         assert_eq!(window.text("#who").await, "Ada <b>", "{page}");
     }

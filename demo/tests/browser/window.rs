@@ -46,6 +46,33 @@ impl Window {
         self.client.goto(&format!("{}{path}", self.origin)).await.unwrap();
     }
 
+    /// Goes to any site.
+    pub async fn visit(&self, url: &str) {
+        self.client.goto(url).await.unwrap();
+    }
+
+    pub async fn back(&self) {
+        self.client.back().await.unwrap();
+    }
+
+    /// Runs this in the page and gives what it returns; a promise is waited for.
+    pub async fn run(&self, script: &str) -> serde_json::Value {
+        self.client.execute(script, Vec::new()).await.unwrap()
+    }
+
+    /// Waits until this is true in the page.
+    pub async fn wait_for(&self, condition: &str) {
+        for _ in 0..1000 {
+            let script = format!("return {condition}");
+            // While a page gives way to another there is none to ask.
+            if self.client.execute(&script, Vec::new()).await.is_ok_and(|it| it == true) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("this never came true: {condition}");
+    }
+
     pub async fn path(&self) -> String {
         self.client.current_url().await.unwrap().path().to_owned()
     }

@@ -320,6 +320,7 @@ mod tests {
         let mut plain = Origins::default();
         plain.add_ours("http://shop.example").unwrap();
         plain.trust("http://a.example").unwrap();
+        plain.add_ours("http://other.example").unwrap();
         assert!(plain.add_ours("https://shop.example").is_err());
     }
 

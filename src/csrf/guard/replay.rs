@@ -111,3 +111,41 @@ impl<B: Body + Unpin> Body for Replay<B> {
         hint
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::csrf::guard::form::Encoding;
+
+    struct Pieces(VecDeque<Bytes>);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0.is_empty()
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_read_ahead_still_counts_as_part_of_the_body() {
+        let pieces = ["a=1&f=", "2", "&b=3"].map(|piece| Bytes::from_static(piece.as_bytes()));
+        let mut body = Replay::new(Pieces(pieces.into()));
+        let scanner = Scanner::new(Encoding::UrlEncoded, "f");
+        assert_eq!(body.look_for(scanner, 100).await, Ahead::Found(b"2".to_vec()));
+        assert!(body.rest.is_end_stream() && !body.is_end_stream());
+        assert_eq!(body.size_hint().exact(), Some(11));
+    }
+}
