@@ -273,6 +273,14 @@ mod tests {
     }
 
     #[test]
+    fn s33_a_derived_key_is_what_hkdf_gives() {
+        let secret = Secret::insecure("0123456789abcdefghijklmnopqrstuvwxyz");
+        let tag = TagKey::derived(&secret, "cloakroom csrf form").tag(&[b"x"]);
+        assert_eq!(tag[..6], [0xf7, 0x0b, 0xed, 0x4f, 0x70, 0xbf]);
+        assert_ne!(tag, TagKey::derived(&secret, "cloakroom csrf token").tag(&[b"x"]));
+    }
+
+    #[test]
     fn r53_salt_and_secret_share_one_encoding() {
         assert_eq!(*pyramid_key_bytes("s.", "café"), *b"s.caf\xe9");
         assert_eq!(*pyramid_key_bytes("é", "€"), *"é€".as_bytes());

@@ -1,4 +1,4 @@
-//! Web sessions: per-visitor data and flash messages for axum and any tower service.
+//! Web sessions: per-visitor data, flash messages and CSRF protection for axum and any tower service.
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
@@ -34,13 +34,15 @@
 //!   to it.
 //! - A [`SessionLayer`] puts the two together with a router.
 //! - A [flash queue](flash) holds messages that wait in the session to be shown once.
+//! - A [CSRF token](csrf) is what a form or a script sends back to prove that the request came from this site; a
+//!   [`CsrfLayer`] demands it.
 //!
 //! # Where things are
 //! | module | what |
 //! |---|---|
 //! | [`session`] | [`Session`], typed [`Key`]s, [`Entries`] and [`Value`] |
 //! | [`flash`] | flash messages and typed [`Queue`]s |
-//! | [`csrf`] | the session's CSRF token |
+//! | [`csrf`] | tokens, checks, and [`CsrfLayer`], which guards a site |
 //! | [`factory`] | [`SessionFactory`], how to write one, [`SignedCookieFactory`], [`StoredFactory`] |
 //! | [`store`] | [`Store`](store::Store), how to write one, [`MemoryStore`](store::MemoryStore), `SqliteStore` |
 //! | `conformance` | what every store has to hold to, as tests |
@@ -50,14 +52,14 @@
 //! | [`time`], [`random`] | clock and randomness, to be replaced in tests |
 //!
 //! # What it does not do
-//! It does not encrypt: whoever has a signed cookie can read it, and a store holds the data as it is. It makes CSRF
-//! tokens, and leaves it to the handler to compare them.
+//! It does not encrypt: whoever has a signed cookie can read it, and a store holds the data as it is.
 //!
 //! # Features
 //! | feature | default | what |
 //! |---|---|---|
 //! | `axum` | yes | [`Session`] as an extractor, [`Error`] as a response; turns on `tower` |
-//! | `tower` | yes | [`SessionLayer`] |
+//! | `tower` | yes | [`SessionLayer`], [`CsrfLayer`] |
+//! | `askama`, `minijinja` | no | templates print [`csrf::Html`] as it is |
 //! | `sqlite` | no | `store::SqliteStore` |
 //! | `conformance` | no | the suite that every store has to pass; turns on `testing` |
 //! | `testing` | no | a fake clock, fixed randomness and a store that fails, for tests |

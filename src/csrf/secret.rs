@@ -85,6 +85,25 @@ mod tests {
     use crate::random::SystemRandom;
 
     #[test]
+    fn tokens_are_what_the_documented_formula_gives() {
+        let secret = CsrfSecret::from_bytes([1; 16]);
+        let hex = |token| match token {
+            TokenBytes::Derived(bytes) => {
+                bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            }
+            TokenBytes::Text(_) => unreachable!("these are derived"),
+        };
+        assert_eq!(
+            hex(secret.token()),
+            "e2c0810f8ec855fea0ebcbe0f126998e75c7d74d75afe9bc7f84cbcabd8c4ab9"
+        );
+        assert_eq!(
+            hex(secret.form_token(Form { method: &Method::POST, route: "/a/{b}" })),
+            "1fc8edeaf0240dca7106a16e31e055e8fb6ca21471e3f9a06f96e99850fe8977"
+        );
+    }
+
+    #[test]
     fn s53_a_token_for_one_form_is_none_for_another() {
         let secret = CsrfSecret::generate(&SystemRandom).unwrap();
         let other = CsrfSecret::generate(&SystemRandom).unwrap();
