@@ -10,12 +10,13 @@ use crate::Error;
 use crate::keyring::TagKey;
 use crate::random::Random;
 
-/// 128 random bits that a session's record holds from birth.
+/// What a session's record holds from birth: the hash of its first ticket, which nobody else knows, or later random
+/// bytes of its own.
 #[derive(Clone, Copy)]
 pub(crate) struct CsrfSecret([u8; Self::BYTES]);
 
 impl CsrfSecret {
-    pub(crate) const BYTES: usize = 16;
+    pub(crate) const BYTES: usize = 32;
 
     pub(crate) fn generate(random: &dyn Random) -> Result<Self, Error> {
         let mut bytes = [0; Self::BYTES];
@@ -86,7 +87,7 @@ mod tests {
 
     #[test]
     fn tokens_are_what_the_documented_formula_gives() {
-        let secret = CsrfSecret::from_bytes([1; 16]);
+        let secret = CsrfSecret::from_bytes([1; 32]);
         let hex = |token| match token {
             TokenBytes::Derived(bytes) => {
                 bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
@@ -95,11 +96,11 @@ mod tests {
         };
         assert_eq!(
             hex(secret.token()),
-            "e2c0810f8ec855fea0ebcbe0f126998e75c7d74d75afe9bc7f84cbcabd8c4ab9"
+            "449773a751b02ade7befea61de6f1eaaa1bd3200b2c3302c000fccc5e8147cdb"
         );
         assert_eq!(
             hex(secret.form_token(Form { method: &Method::POST, route: "/a/{b}" })),
-            "1fc8edeaf0240dca7106a16e31e055e8fb6ca21471e3f9a06f96e99850fe8977"
+            "0190347aa9866018f9bcc7f8fe04315fae036b527d9e6574baf20c60dfc0fc5a"
         );
     }
 

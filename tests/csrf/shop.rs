@@ -78,6 +78,7 @@ pub fn routes() -> Router {
         .route("/token", get(async |csrf: Csrf| plain(csrf.token())))
         .route("/masked", get(async |csrf: Csrf| csrf.token().map(|token| token.to_string())))
         .route("/new", get(async |csrf: Csrf| plain(csrf.new_token())))
+        .route("/begin", get(async |session: Session| session.insert("n", 1).map(drop)))
         .route("/renew", get(async |session: Session| session.renew()))
         .route("/buy", any(sell))
         .route("/buy/{item}", any(sell))

@@ -103,6 +103,22 @@ async fn s53_a_token_for_one_form_buys_nothing_else() {
 }
 
 #[tokio::test]
+async fn s54_a_periodic_renewal_of_the_ticket_leaves_open_forms_good() {
+    let shop = Shop::with(CsrfLayer::new(), |it| it.renew_every(Duration::from_secs(100)));
+    // One whose token comes of its ticket, and one whose token was made.
+    for first in ["/begin", "/token"] {
+        let cookie = shop.send(get_page(first)).await.cookie().unwrap();
+        let token = shop.look("/token", &cookie).await;
+        shop.clock.advance(Duration::from_secs(100));
+        let renewed = shop.send(with(get_page("/token"), "cookie", &cookie)).await;
+        let (cookie, now) = (renewed.cookie().expect("a new ticket"), renewed.text());
+        assert_eq!(now, token);
+        let buy = with(post_form("/buy", &format!("csrf_token={token}")), "cookie", &cookie);
+        assert!(shop.send(buy).await.is_sold());
+    }
+}
+
+#[tokio::test]
 async fn r41_a_new_token_after_a_renewal_ends_the_one_before_it_too() {
     let routes = routes().route(
         "/end-all",

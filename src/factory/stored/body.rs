@@ -21,9 +21,11 @@ const HAS_FORMER: u8 = 1 << 2;
 const HAS_CLAIMS: u8 = 1 << 3;
 /// Left out of the record of a session that still has its first ticket: most have.
 const WAS_RENEWED: u8 = 1 << 4;
-const HAS_FORMER_CSRF: u8 = 1 << 5;
-const KNOWN_FLAGS: u8 =
-    HAS_LIMITS | IS_PERSISTENT | HAS_FORMER | HAS_CLAIMS | WAS_RENEWED | HAS_FORMER_CSRF;
+/// Left out of the record of a session whose CSRF token was never renewed.
+const HAS_CSRF: u8 = 1 << 5;
+const HAS_FORMER_CSRF: u8 = 1 << 6;
+/// What no layout has yet.
+const UNKNOWN_FLAGS: u8 = 1 << 7;
 /// At the end: CRC-32 of all before it, so that a record that a store cut or changed is not taken for a session.
 const CHECKSUM_BYTES: usize = 4;
 /// A span that has no end.
@@ -39,8 +41,8 @@ pub(super) struct Body {
     pub(super) epoch: u32,
     pub(super) ticket: TicketHash,
     pub(super) former: Option<Former>,
-    /// What CSRF tokens are made from.
-    pub(super) csrf: CsrfSecret,
+    /// What CSRF tokens are made from, if that is no longer the hash of the ticket.
+    pub(super) csrf: Option<CsrfSecret>,
     pub(super) former_csrf: Option<FormerCsrf>,
     /// The session's own limits.
     pub(super) limits: Option<Limits>,
@@ -74,7 +76,6 @@ impl Body {
         data.put_i64(self.created.as_micros());
         data.put_u32(self.epoch);
         data.put_slice(self.ticket.as_bytes());
-        data.put_slice(self.csrf.as_bytes());
         if self.renewed != self.created {
             data.put_i64(self.renewed.as_micros());
         }
@@ -85,6 +86,9 @@ impl Body {
         if let Some(former) = &self.former {
             data.put_slice(former.ticket.as_bytes());
             data.put_i64(former.until.as_micros());
+        }
+        if let Some(csrf) = &self.csrf {
+            data.put_slice(csrf.as_bytes());
         }
         if let Some(former) = &self.former_csrf {
             data.put_slice(former.secret.as_bytes());
@@ -105,7 +109,7 @@ impl Body {
             return None;
         }
         let flags = data.try_get_u8().ok()?;
-        if flags & !KNOWN_FLAGS != 0 {
+        if flags & UNKNOWN_FLAGS != 0 {
             return None;
         }
         let has = |flag: u8| flags & flag != 0;
@@ -114,7 +118,6 @@ impl Body {
             created,
             epoch: data.try_get_u32().ok()?,
             ticket: get_hash(&mut data)?,
-            csrf: get_csrf(&mut data)?,
             renewed: if has(WAS_RENEWED) { get_time(&mut data)? } else { created },
             limits: if has(HAS_LIMITS) {
                 Some(get_limits(&mut data, has(IS_PERSISTENT))?)
@@ -122,6 +125,7 @@ impl Body {
                 None
             },
             former: if has(HAS_FORMER) { Some(get_former(&mut data)?) } else { None },
+            csrf: if has(HAS_CSRF) { Some(get_csrf(&mut data)?) } else { None },
             former_csrf: if has(HAS_FORMER_CSRF) {
                 Some(FormerCsrf { secret: get_csrf(&mut data)?, until: get_time(&mut data)? })
             } else {
@@ -132,6 +136,11 @@ impl Body {
         })
     }
 
+    /// What CSRF tokens are made from.
+    pub(super) fn csrf_secret(&self) -> CsrfSecret {
+        self.csrf.unwrap_or_else(|| CsrfSecret::from_bytes(*self.ticket.as_bytes()))
+    }
+
     fn flags(&self) -> u8 {
         let mut flags = 0;
         if let Some(limits) = &self.limits {
@@ -139,6 +148,7 @@ impl Body {
             flags |= if limits.persistent { IS_PERSISTENT } else { 0 };
         }
         flags |= if self.former.is_some() { HAS_FORMER } else { 0 };
+        flags |= if self.csrf.is_some() { HAS_CSRF } else { 0 };
         flags |= if self.former_csrf.is_some() { HAS_FORMER_CSRF } else { 0 };
         flags |= if self.claims.is_empty() { 0 } else { HAS_CLAIMS };
         flags |= if self.renewed == self.created { 0 } else { WAS_RENEWED };
@@ -231,9 +241,9 @@ mod tests {
                 ticket: TicketHash::from_bytes([2; 32]),
                 until: Timestamp::from_secs(9),
             }),
-            csrf: CsrfSecret::from_bytes([3; 16]),
+            csrf: Some(CsrfSecret::from_bytes([3; 32])),
             former_csrf: Some(FormerCsrf {
-                secret: CsrfSecret::from_bytes([4; 16]),
+                secret: CsrfSecret::from_bytes([4; 32]),
                 until: Timestamp::from_secs(5),
             }),
             limits: Some(Limits {
@@ -255,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_record_says_the_same_when_it_is_read_again() {
-        let bare = Body { limits: None, former: None, former_csrf: None, ..body() };
+        let bare = Body { limits: None, former: None, csrf: None, former_csrf: None, ..body() };
         for body in [body(), with_claim(), bare] {
             let again = Body::decode(body.encode()).expect("what was written can be read");
             assert_eq!(again.encode(), body.encode());
@@ -270,6 +280,7 @@ mod tests {
         let plain = Body {
             limits: None,
             former: None,
+            csrf: None,
             former_csrf: None,
             entries: Entries::new(),
             ..body()
@@ -278,7 +289,6 @@ mod tests {
         expected.extend(1_700_000_000_000_001_i64.to_be_bytes());
         expected.extend([0, 0, 0, 7]);
         expected.extend([1; 32]);
-        expected.extend([3; 16]);
         expected.extend((-5_i64).to_be_bytes());
         let sum = crc32fast::hash(&expected);
         expected.extend(sum.to_be_bytes());
@@ -300,7 +310,7 @@ mod tests {
 
     #[test]
     fn s73_another_layout_is_not_guessed_at() {
-        for (at, byte) in [(0, 0), (0, 2), (1, 0x40), (1, 0xff)] {
+        for (at, byte) in [(0, 0), (0, 2), (1, 0x80), (1, 0xff)] {
             let mut bytes = body().encode().to_vec();
             bytes.truncate(bytes.len() - CHECKSUM_BYTES);
             bytes[at] = byte;

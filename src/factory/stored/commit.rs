@@ -6,7 +6,6 @@ use super::plan::{Plan, Wish, plan, wish};
 use super::visit::{ATTEMPTS, Located, Offer, Visit};
 use super::{Event, Overwrite};
 use crate::cookie::SetCookies;
-use crate::csrf::CsrfSecret;
 use crate::factory::Commit;
 use crate::session::Limits;
 use crate::store::{Created, Record, Store, StoreKey};
@@ -90,7 +89,7 @@ impl<S: Store> Visit<S> {
         }
         for _ in 0..CREATE_ATTEMPTS {
             let ticket = Ticket::generate(&*self.inner.settings.random)?;
-            let body = self.new_body(&ticket, commit)?;
+            let body = self.new_body(&ticket, commit);
             let (limits, now) = (self.limits_of(&body), body.created);
             let (key, end) = (StoreKey::from_bytes(ticket.locator()), limits.end(now, now));
             let owner = commit.wishes().owner.clone().flatten();
@@ -196,15 +195,15 @@ impl<S: Store> Visit<S> {
         for id in commit.claims().returned.iter().rev() {
             body.claims.give_back(&mut body.entries, *id);
         }
-        let now = self.now();
+        let (now, secret) = (self.now(), body.csrf_secret());
         if let Some(renewal) = renewal {
             self.renew(&mut body, renewal, now);
         }
         if let Some(made) = wishes.csrf {
             let until = now.saturating_add(self.inner.settings.csrf_grace);
-            let former = FormerCsrf { secret: body.csrf, until };
+            let former = FormerCsrf { secret, until };
             body.former_csrf = (!made.old_dies && until > now).then_some(former);
-            body.csrf = made.secret;
+            body.csrf = Some(made.secret);
         }
         let expires_at = self.limits_of(&body).end(body.created, now);
         Ok((Located { expires_at, owner, body, ..*seen }, overwritten))
@@ -257,9 +256,12 @@ impl<S: Store> Visit<S> {
         }
         let until = if renewal.is_of_rights {
             body.epoch = body.epoch.wrapping_add(1);
+            body.csrf = None; // a new ticket makes new tokens (S51)
             // Not `now`: another request may have asked the clock before, or has the clock of another machine (S19).
             Timestamp::from_micros(i64::MIN)
         } else {
+            // No rights changed, so that the forms of open tabs stay good.
+            body.csrf = Some(body.csrf_secret());
             now.saturating_add(self.inner.settings.grace)
         };
         body.former = Some(Former { ticket: body.ticket, until });
@@ -300,24 +302,20 @@ impl<S: Store> Visit<S> {
     }
 
     /// A session that begins now.
-    fn new_body(&self, ticket: &Ticket, commit: &Commit) -> Result<Body, Error> {
+    fn new_body(&self, ticket: &Ticket, commit: &Commit) -> Body {
         let (now, wishes) = (self.now(), commit.wishes());
-        let csrf = match wishes.csrf {
-            Some(made) => made.secret,
-            None => CsrfSecret::generate(&*self.inner.settings.random)?,
-        };
-        Ok(Body {
+        Body {
             created: now,
             renewed: now,
             epoch: 0,
             ticket: ticket.hash(),
             former: None,
-            csrf,
+            csrf: wishes.csrf.map(|made| made.secret),
             former_csrf: None,
             limits: wishes.limits.flatten(),
             claims: Claims::default(),
             entries: commit.entries().clone(),
-        })
+        }
     }
 
     fn limits_of(&self, body: &Body) -> Limits {

@@ -118,7 +118,7 @@ impl<S: Store> Visit<S> {
         let body = self.located().map(|located| located.body);
         let former = body.as_ref().and_then(|body| body.former_csrf);
         TokenSource::Secret {
-            current: body.map(|body| body.csrf),
+            current: body.map(|body| body.csrf_secret()),
             former: former.filter(|former| now < former.until).map(|former| former.secret),
         }
     }
