@@ -13,7 +13,8 @@ use crate::page::Frame;
 #[derive(Debug)]
 pub(crate) enum AppError {
     Session(Error),
-    Page(askama::Error),
+    /// A template could not be filled in.
+    Page(String),
 }
 
 impl From<Error> for AppError {
@@ -24,7 +25,13 @@ impl From<Error> for AppError {
 
 impl From<askama::Error> for AppError {
     fn from(error: askama::Error) -> Self {
-        Self::Page(error)
+        Self::Page(error.to_string())
+    }
+}
+
+impl From<minijinja::Error> for AppError {
+    fn from(error: minijinja::Error) -> Self {
+        Self::Page(error.to_string())
     }
 }
 
@@ -32,8 +39,8 @@ impl IntoResponse for AppError {
     fn into_response(self) -> Response {
         match self {
             Self::Session(error) => page("That did not work", &told(&error), error.status()),
-            Self::Page(error) => {
-                page("That did not work", &error.to_string(), StatusCode::INTERNAL_SERVER_ERROR)
+            Self::Page(detail) => {
+                page("That did not work", &detail, StatusCode::INTERNAL_SERVER_ERROR)
             }
         }
     }

@@ -30,6 +30,7 @@ pub(crate) fn router(site: &Site, origins: &[String]) -> Result<Router<Site>, Co
 fn forged() -> Router<Site> {
     Router::new()
         .route("/csrf", get(csrf::page))
+        .route("/csrf/minijinja", get(csrf::by_minijinja))
         .route("/csrf/delete", post(csrf::delete))
         .route("/csrf/restore", post(csrf::restore))
         .route("/csrf/upload", post(csrf::upload))

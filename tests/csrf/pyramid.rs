@@ -364,3 +364,63 @@ mod views {
         assert_eq!((reply.status(), reply.body), (400, b"refused".to_vec()));
     }
 }
+
+mod companions {
+    use super::*;
+
+    #[tokio::test]
+    async fn r79_what_is_said_later_holds() {
+        let first = Lookup::default().field("first");
+        let layer = CsrfLayer::new().lookup(first).lookup(Lookup::default().field("second"));
+        let shop = Shop::new(layer);
+        let (cookie, token) = shop.enter().await;
+        for (field, is_sold) in [("first", false), ("second", true)] {
+            let form = post_form("/buy", &format!("{field}={token}"));
+            assert_eq!(shop.send(with(form, "cookie", &cookie)).await.is_sold(), is_sold);
+        }
+    }
+
+    #[tokio::test]
+    async fn r79_any_number_of_origins_can_be_trusted() {
+        let origins = ["https://a.example", "https://b.example"];
+        let layer = origins.into_iter().try_fold(CsrfLayer::new(), |it, one| it.trust_origin(one));
+        let shop = Shop::new(layer.unwrap());
+        let (cookie, token) = shop.enter().await;
+        for (origin, is_sold) in
+            [(origins[0], true), (origins[1], true), ("https://c.example", false)]
+        {
+            let request = with(with(post("/buy"), "origin", origin), "cookie", &cookie);
+            let reply = shop.send(with(request, "x-csrf-token", &token)).await;
+            assert_eq!(reply.is_sold(), is_sold, "{origin}");
+        }
+    }
+
+    #[tokio::test]
+    async fn r49_the_predicate_takes_a_field_of_its_own_or_the_header() {
+        use axum::routing::{get, post};
+        let own = CsrfLayer::predicate().lookup(Lookup::default().field("proof"));
+        let token = get(async |session: Session| session.csrf_token().map(|it| it.to_string()));
+        let routes = axum::Router::new()
+            .route("/token", token)
+            .route("/buy", post(async || "sold").layer(own));
+        let shop = Shop::open(routes, CsrfLayer::new().only_if(|_, _, _| false), |it| it);
+        let (cookie, token) = shop.enter().await;
+        let header = with(crate::shop::post("/buy"), "x-csrf-token", &token);
+        for (request, status) in [
+            (post_form("/buy", &format!("proof={token}")), 200),
+            (header, 200),
+            (post_form("/buy", &format!("csrf_token={token}")), 404),
+            (crate::shop::post("/buy"), 404),
+        ] {
+            assert_eq!(shop.send(with(request, "cookie", &cookie)).await.status(), status);
+        }
+    }
+
+    #[test]
+    fn r86_a_session_for_tests_has_a_token_too() {
+        let session = Session::detached();
+        let made = session.csrf_token().unwrap();
+        assert_eq!(session.csrf_token().unwrap().plain(), made.plain());
+        assert_ne!(session.new_csrf_token().unwrap().plain(), made.plain());
+    }
+}

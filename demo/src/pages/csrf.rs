@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Html as Page, IntoResponse, Redirect, Response};
 use cloakroom::csrf::{CsrfToken, Html, SCRIPT};
 use cloakroom::{Error, Key, Session};
 use http_body_util::BodyExt;
@@ -39,6 +39,16 @@ pub(crate) async fn page(visit: Visit) -> Result<Response, AppError> {
         refused: visit.site.refused(),
         other_sites: visit.site.other_sites(),
     })?)
+}
+
+/// The same form, made by another template engine.
+pub(crate) async fn by_minijinja(visit: Visit) -> Result<Response, AppError> {
+    let field = minijinja::Value::from(visit.session.csrf_token()?.hidden_field());
+    let left = left(&visit.session)?;
+    let mut templates = minijinja::Environment::new();
+    templates.add_template("form.html", include_str!("../../templates/minijinja/form.html"))?;
+    let form = templates.get_template("form.html")?;
+    Ok(Page(form.render(minijinja::context! { field, left })?).into_response())
 }
 
 pub(crate) async fn delete(Visit { session, .. }: Visit) -> Result<Redirect, AppError> {

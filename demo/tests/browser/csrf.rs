@@ -156,6 +156,17 @@ async fn s61_the_own_form_and_the_own_script_work() {
 }
 
 #[tokio::test]
+async fn s61_the_form_of_another_template_engine_works_too() {
+    let site = Site::start().await;
+    let window = Window::open(&site).await;
+    window.go("/csrf/minijinja").await;
+    assert_eq!(window.texts("#left li").await.len(), EVERYTHING);
+    window.click("#own button").await;
+    assert_eq!(window.texts(".messages li").await, ["Everything is deleted"]);
+    window.close().await;
+}
+
+#[tokio::test]
 async fn s61_a_page_that_forgot_the_token_is_refused_with_a_readable_page() {
     let site = Site::start().await;
     let window = Window::open(&site).await;

@@ -3,12 +3,14 @@
 //! Whoever sends a request can make two readers of its body see different fields. That gains nothing here: what is
 //! looked for is a secret, and whoever can put it anywhere has it.
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use memchr::{memchr, memmem};
 
 /// A boundary has at most this many characters (RFC 2046, section 5.1.1).
 const MAX_BOUNDARY: usize = 70;
+const LINE_BREAK: &[u8] = b"\r\n";
 
 /// How a form is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +86,7 @@ impl Scanner {
         let (seen, inside) = match &encoding {
             Encoding::UrlEncoded => (Vec::new(), Inside::Pair),
             // The first delimiter has no line break before it, unless there is one that does not matter.
-            Encoding::Multipart { .. } => (b"\r\n".to_vec(), Inside::Other),
+            Encoding::Multipart { .. } => (LINE_BREAK.to_vec(), Inside::Other),
         };
         Self { encoding, field: field.to_owned(), seen, at: 0, searched: 0, inside }
     }
@@ -119,6 +121,15 @@ impl Scanner {
         match self.inside {
             Inside::Pair => value_of(&self.seen[self.at..], &self.field),
             Inside::Other | Inside::Head | Inside::Value => None,
+        }
+    }
+
+    /// All that it has looked at.
+    pub(super) fn into_seen(self) -> Bytes {
+        let seen = Bytes::from(self.seen);
+        match self.encoding {
+            Encoding::UrlEncoded => seen,
+            Encoding::Multipart { .. } => seen.slice(LINE_BREAK.len()..),
         }
     }
 
