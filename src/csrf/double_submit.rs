@@ -30,7 +30,8 @@ type Number = [u8; NUMBER_BYTES];
 
 /// A token in a cookie of its own, for sites without sessions: the signed double submit cookie (S50).
 ///
-/// For [`CsrfLayer::without_sessions`](crate::CsrfLayer::without_sessions). The cookie is
+/// It is bound to the browser and to nothing else: where visitors sign in, give them a
+/// [new one](super::Csrf::new_token) then. For [`CsrfLayer::without_sessions`](crate::CsrfLayer::without_sessions). The cookie is
 /// `__Host-csrf; Path=/; Secure; HttpOnly; SameSite=Lax` unless said otherwise.
 ///
 /// ```

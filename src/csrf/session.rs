@@ -66,6 +66,13 @@ impl Session {
         self.accepts_csrf_token(supplied.as_bytes(), None)
     }
 
+    /// The same for a token that is [good for one form only](Session::csrf_token_for); the session's own is good for it
+    /// too.
+    #[must_use]
+    pub fn is_csrf_token_for(&self, method: &Method, route: &str, supplied: &str) -> bool {
+        self.accepts_csrf_token(supplied.as_bytes(), Some(Form { method, route }))
+    }
+
     /// The same, also for a token that is good for one form only. Not a use of the session: a refusal leaves no trace
     /// in it (S59).
     pub(crate) fn accepts_csrf_token(&self, supplied: &[u8], form: Option<Form<'_>>) -> bool {

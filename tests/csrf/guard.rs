@@ -10,7 +10,6 @@ use cloakroom::csrf::Lookup;
 use cloakroom::store::{MemoryStore, StoreErrorKind};
 use cloakroom::testing::{Call, Fault, FaultyStore};
 use cloakroom::{CsrfLayer, Error, Session, SessionLayer, StoredFactory};
-use http::Method;
 
 use crate::shop::{Shop, ask, get_page, post, post_form, routes, with};
 
@@ -111,22 +110,28 @@ async fn s58_an_exemption_is_of_a_route_and_not_of_a_text() {
 
 #[tokio::test]
 async fn s58_an_exemption_holds_in_a_nested_router_by_its_whole_route() {
-    let hooks = Router::new().route("/{provider}", any(async || "hook"));
-    let app = Router::new()
-        .nest("/hooks", hooks)
-        .route("/token", get(async |session: Session| session.csrf_token().map(|_| "")))
-        .layer(CsrfLayer::new().exempt("/hooks/{provider}"))
-        .layer(SessionLayer::new(StoredFactory::new(MemoryStore::default())));
-    let cookie = ask(&app, get_page("/token")).await.cookie().unwrap();
-    assert_eq!(ask(&app, with(post("/hooks/github"), "cookie", &cookie)).await.text(), "hook");
+    let hooks = || Router::new().route("/{provider}", any(async || "hook"));
+    let begin = get(async |session: Session| session.csrf_token().map(|_| ""));
+    let guard = || CsrfLayer::new().exempt("/hooks/{provider}");
+    let outside = Router::new().nest("/hooks", hooks()).layer(guard());
+    let inside = Router::new().nest("/hooks", hooks().layer(guard()));
+    let elsewhere = Router::new().nest("/other", hooks().layer(guard()));
+    for (routes, path, status) in [
+        (outside, "/hooks/github", 200),
+        (inside, "/hooks/github", 200),
+        (elsewhere, "/other/github", 400),
+    ] {
+        let sessions = SessionLayer::new(StoredFactory::new(MemoryStore::default()));
+        let app = routes.route("/begin", begin.clone()).layer(sessions);
+        let cookie = ask(&app, get_page("/begin")).await.cookie().unwrap();
+        assert_eq!(ask(&app, with(post(path), "cookie", &cookie)).await.status(), status, "{path}");
+    }
 }
 
 #[tokio::test]
 async fn r79_own_names_and_conditions_are_taken() {
     let lookup = Lookup::default().header("x-proof").unwrap().field("proof");
-    let is_browser = |_: &Method, headers: &http::HeaderMap, _: &http::Extensions| {
-        !headers.contains_key("authorization")
-    };
+    let is_browser = |head: &http::request::Parts| !head.headers.contains_key("authorization");
     let shop = Shop::new(CsrfLayer::new().lookup(lookup).only_if(is_browser));
     let (cookie, token) = shop.enter().await;
     for (request, is_sold) in [

@@ -317,7 +317,7 @@ mod views {
     #[tokio::test]
     async fn r79_v13_v14_a_condition_says_which_requests_are_guarded() {
         for is_guarded in [true, false] {
-            let layer = CsrfLayer::new().only_if(move |_, _, _| is_guarded);
+            let layer = CsrfLayer::new().only_if(move |_| is_guarded);
             let reply = judge(layer, request(Method::POST), false).await;
             assert_eq!(reply.is_sold(), !is_guarded);
         }
@@ -403,7 +403,7 @@ mod companions {
         let routes = axum::Router::new()
             .route("/token", token)
             .route("/buy", post(async || "sold").layer(own));
-        let shop = Shop::open(routes, CsrfLayer::new().only_if(|_, _, _| false), |it| it);
+        let shop = Shop::open(routes, CsrfLayer::new().only_if(|_| false), |it| it);
         let (cookie, token) = shop.enter().await;
         let header = with(crate::shop::post("/buy"), "x-csrf-token", &token);
         for (request, status) in [

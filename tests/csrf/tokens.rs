@@ -162,6 +162,27 @@ async fn s51_two_first_visits_at_once_each_get_a_token_of_their_own() {
     assert_eq!(shop.send(buy).await.rule(), Some("token_wrong"));
 }
 
+#[tokio::test]
+async fn s53_a_form_s_token_can_be_checked_by_hand() {
+    let check = async |session: Session| {
+        let (post, put) = (&Method::POST, &Method::PUT);
+        let token = session.csrf_token_for(post, "/a").unwrap();
+        let own = session.csrf_token().unwrap();
+        assert!(session.is_csrf_token_for(post, "/a", token.masked()));
+        assert!(session.is_csrf_token_for(post, "/a", own.masked()));
+        assert!(!session.is_csrf_token_for(put, "/a", token.masked()));
+        assert!(!session.is_csrf_token_for(post, "/b", token.plain()));
+        assert!(!session.is_csrf_token(token.plain()));
+    };
+    let routes = routes().route("/check", axum::routing::get(check));
+    let reply = Shop::open(routes, CsrfLayer::new(), |it| it).send(get_page("/check")).await;
+    assert_eq!(reply.status(), 200);
+    assert!(matches!(
+        Session::detached().csrf_token_for(&Method::POST, "/a"),
+        Err(cloakroom::Error::NotSupported { .. })
+    ));
+}
+
 #[test]
 fn s87_nothing_shows_a_token() {
     let session = Session::detached();

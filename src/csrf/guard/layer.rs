@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use http::{Extensions, HeaderMap, Method};
+use http::Method;
+use http::request::Parts;
 use tower_layer::Layer;
 
 use super::decide::Tokens;
@@ -158,12 +159,10 @@ impl<E> CsrfLayer<E> {
         })
     }
 
-    /// Guards only requests for which this says true.
+    /// Guards only requests for which this says true. A path in it has many spellings: decide by what a router or a
+    /// layer has put into the extensions, or by a header that no browser sends for another site.
     #[must_use]
-    pub fn only_if(
-        self,
-        condition: impl Fn(&Method, &HeaderMap, &Extensions) -> bool + Send + Sync + 'static,
-    ) -> Self {
+    pub fn only_if(self, condition: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.with(|guard| guard.only_if = Some(Arc::new(condition)))
     }
 

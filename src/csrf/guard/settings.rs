@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::header::UPGRADE;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, Method};
+use http::{HeaderMap, Method};
 
 use super::decide::{Evidence, Kind, Tokens, Verdict, decide};
 use super::origin::Origins;
@@ -15,8 +15,8 @@ use crate::csrf::double_submit::DoubleSubmit;
 use crate::csrf::lookup::Lookup;
 use crate::csrf::refused::{CsrfError, Rule};
 
-/// A request's head, as far as an application may decide by it whether it is guarded.
-type Condition = dyn Fn(&Method, &HeaderMap, &Extensions) -> bool + Send + Sync;
+/// Whether a request with this head is guarded.
+type Condition = dyn Fn(&Parts) -> bool + Send + Sync;
 
 #[derive(Clone)]
 pub(super) struct Guard {
@@ -52,10 +52,7 @@ impl Guard {
 
     fn lets_through(&self, parts: &Parts, route: Option<&str>) -> bool {
         let is_exempt = route.is_some_and(|route| self.exempt.contains(route));
-        let is_meant = |condition: &Arc<Condition>| {
-            condition(&parts.method, &parts.headers, &parts.extensions)
-        };
-        is_exempt || !self.only_if.as_ref().is_none_or(is_meant)
+        is_exempt || self.only_if.as_ref().is_some_and(|condition| !condition(parts))
     }
 
     fn kind(&self, method: &Method, headers: &HeaderMap) -> Kind {
