@@ -92,7 +92,7 @@ pub use lookup::Lookup;
 pub use refused::{CsrfError, Rule};
 pub use token::CsrfToken;
 
-pub(crate) use secret::{CsrfSecret, TokenSource};
+pub(crate) use secret::{CsrfSecret, CsrfSecrets, TokenSource};
 
 use crate::Error;
 

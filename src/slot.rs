@@ -4,8 +4,10 @@
 //! asks, nothing is read and nothing is checked.
 
 use std::any::Any;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
@@ -24,7 +26,11 @@ pub(crate) trait AnyFactory: Send + Sync {
         &'a self,
         headers: &'a HeaderMap,
     ) -> BoxFuture<'a, Result<(Session, BoxBase), Error>>;
-    fn commit(&self, base: BoxBase, commit: Commit) -> BoxFuture<'_, Result<SetCookies, Error>>;
+    fn commit(
+        self: Arc<Self>,
+        base: BoxBase,
+        commit: Commit,
+    ) -> BoxFuture<'static, Result<SetCookies, Error>>;
 }
 
 impl<F: SessionFactory> AnyFactory for F {
@@ -39,11 +45,15 @@ impl<F: SessionFactory> AnyFactory for F {
         })
     }
 
-    fn commit(&self, base: BoxBase, commit: Commit) -> BoxFuture<'_, Result<SetCookies, Error>> {
+    fn commit(
+        self: Arc<Self>,
+        base: BoxBase,
+        commit: Commit,
+    ) -> BoxFuture<'static, Result<SetCookies, Error>> {
         Box::pin(async move {
             // The slot hands back what this same factory's `open` gave it.
             let base = base.downcast().map_err(|_| Error::keeping("opened by another factory"))?;
-            SessionFactory::commit(self, *base, commit).await
+            SessionFactory::commit(&*self, *base, commit).await
         })
     }
 }
@@ -136,11 +146,31 @@ impl Closed {
     }
 
     /// Keeps it, and says what the response's head has to carry.
-    pub(crate) async fn commit(self) -> Result<Head, Error> {
-        let (seen, has_token) = (self.commit.was_seen(), self.commit.has_token());
-        let session = self.commit.session().clone();
-        let cookies = self.factory.commit(self.base, self.commit).await?;
-        Ok(Head { is_gone: session.is_gone(), ..Head::new(cookies, seen, has_token) })
+    pub(crate) fn commit(self) -> Keeping {
+        Keeping {
+            seen: self.commit.was_seen(),
+            has_token: self.commit.has_token(),
+            session: self.commit.session().clone(),
+            keeping: self.factory.commit(self.base, self.commit),
+        }
+    }
+}
+
+/// A session on its way to where it is kept.
+pub(crate) struct Keeping {
+    seen: bool,
+    has_token: bool,
+    session: Session,
+    keeping: BoxFuture<'static, Result<SetCookies, Error>>,
+}
+
+impl Future for Keeping {
+    type Output = Result<Head, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let cookies = ready!(self.keeping.as_mut().poll(context))?;
+        let head = Head::new(cookies, self.seen, self.has_token);
+        Poll::Ready(Ok(Head { is_gone: self.session.is_gone(), ..head }))
     }
 }
 

@@ -72,12 +72,16 @@ pub(crate) enum TokenSource {
     /// The token is a value of the session, as Pyramid keeps it. The keys, newest first, make tokens for single forms.
     Value { form_keys: Arc<[TagKey]> },
     /// Tokens are derived from a secret that is kept beside the session's values.
-    Secret {
-        /// None yet, where the session is not kept yet.
-        current: Option<CsrfSecret>,
-        /// From before a login a moment ago; still accepted.
-        former: Option<CsrfSecret>,
-    },
+    Secret,
+}
+
+/// What the tokens of a session on a server are derived from.
+#[derive(Debug, Default)]
+pub(crate) struct CsrfSecrets {
+    /// None yet, where the session is not kept yet.
+    pub(crate) current: Option<CsrfSecret>,
+    /// From before a login a moment ago; still accepted.
+    pub(crate) former: Option<CsrfSecret>,
 }
 
 #[cfg(test)]

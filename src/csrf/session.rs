@@ -5,7 +5,7 @@ use std::fmt::Write;
 use http::Method;
 
 use super::KEY;
-use super::secret::{CsrfSecret, Form, TokenSource};
+use super::secret::{CsrfSecret, CsrfSecrets, Form, TokenSource};
 use super::token::{CsrfToken, TokenBytes};
 use crate::session::{Change, NewCsrfSecret, Origin, State, Value};
 use crate::{Error, Session};
@@ -87,9 +87,9 @@ impl Session {
                 };
                 form.is_some_and(for_form) || TokenBytes::Text(text).accepts(supplied)
             }
-            TokenSource::Secret { former, .. } => {
+            TokenSource::Secret => {
                 let is_moved = state.wishes.csrf.is_some() || state.usage.invalidated;
-                let former = if is_moved { None } else { *former };
+                let former = if is_moved { None } else { self.kept_csrf_secrets().former };
                 let secrets = [self.csrf_secret(&state), former];
                 secrets.into_iter().flatten().any(|secret| {
                     secret.token().accepts(supplied)
@@ -103,7 +103,7 @@ impl Session {
     pub(crate) fn renew_csrf_token(&self) -> Result<(), Error> {
         let is_there = match &self.facts().csrf {
             TokenSource::Value { .. } => self.lock().stored_token().is_some(),
-            TokenSource::Secret { .. } => {
+            TokenSource::Secret => {
                 self.facts().origin == Origin::Live || self.lock().wishes.csrf.is_some()
             }
         };
@@ -112,7 +112,7 @@ impl Session {
         }
         match &self.facts().csrf {
             TokenSource::Value { .. } => self.make_token().map(drop),
-            TokenSource::Secret { .. } => {
+            TokenSource::Secret => {
                 let secret = CsrfSecret::generate(self.random())?;
                 let mut state = self.open_state()?;
                 let old_dies = state.wishes.csrf.is_some_and(|made| made.old_dies);
@@ -127,7 +127,7 @@ impl Session {
         let state = self.lock();
         match &self.facts().csrf {
             TokenSource::Value { .. } => state.stored_token().is_some(),
-            TokenSource::Secret { .. } => self.csrf_secret(&state).is_some(),
+            TokenSource::Secret => self.csrf_secret(&state).is_some(),
         }
     }
 
@@ -136,7 +136,7 @@ impl Session {
         state.usage.has_token = true;
         let stored = match &self.facts().csrf {
             TokenSource::Value { .. } => state.stored_token().map(TokenBytes::Text),
-            TokenSource::Secret { .. } => self.csrf_secret(&state).map(|secret| secret.token()),
+            TokenSource::Secret => self.csrf_secret(&state).map(|secret| secret.token()),
         };
         drop(state);
         stored.map_or_else(|| self.make_token(), Ok)
@@ -150,7 +150,7 @@ impl Session {
                 self.write()?.note(Change::Set { key: KEY.into(), value })?;
                 TokenBytes::Text(token)
             }
-            TokenSource::Secret { .. } => {
+            TokenSource::Secret => {
                 let secret = CsrfSecret::generate(self.random())?;
                 let mut state = self.open_state()?;
                 state.usage.looked = true;
@@ -178,15 +178,16 @@ impl Session {
     fn csrf_secret(&self, state: &State) -> Option<CsrfSecret> {
         match (&self.facts().csrf, state.wishes.csrf) {
             (TokenSource::Value { .. }, _) => None,
-            (_, Some(made)) => Some(made.secret),
-            (TokenSource::Secret { current, .. }, None) => {
-                if state.usage.invalidated {
-                    None
-                } else {
-                    *current
-                }
-            }
+            (TokenSource::Secret, Some(made)) => Some(made.secret),
+            (TokenSource::Secret, None) if state.usage.invalidated => None,
+            (TokenSource::Secret, None) => self.kept_csrf_secrets().current,
         }
+    }
+
+    fn kept_csrf_secrets(&self) -> CsrfSecrets {
+        let facts = self.facts();
+        let server = facts.server.as_ref();
+        server.map(|server| server.remote.csrf_secrets(facts.now)).unwrap_or_default()
     }
 }
 

@@ -6,8 +6,10 @@
 //! session. Layouts: FORMATS.md. Rules: S1-S8, S19-S31, S62-S74.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
@@ -108,7 +110,7 @@ pub struct Base<S>(Arc<Visit<S>>);
 /// What a ticket leads to.
 struct Found {
     ticket: Ticket,
-    located: Located,
+    located: Arc<Located>,
     has_ended: bool,
 }
 
@@ -179,12 +181,17 @@ impl<S: Store> Inner<S> {
         action: &'static str,
         asked: impl Future<Output = store::Result<T>>,
     ) -> Result<T, Error> {
-        let answer = match self.settings.io_timeout {
-            None => asked.await,
-            Some(budget) => tokio::time::timeout(budget, asked)
-                .await
-                .unwrap_or_else(|_| Err(StoreErrorKind::TimedOut.into())),
-        };
+        let (mut asked, mut timer) = (pin!(asked), None);
+        let answer = poll_fn(|context| {
+            let answered = asked.as_mut().poll(context);
+            let (Poll::Pending, Some(budget)) = (&answered, self.settings.io_timeout) else {
+                return answered;
+            };
+            // Set only now: a store in memory answers at once, in less time than a timer takes.
+            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(budget)));
+            timer.as_mut().poll(context).map(|()| Err(StoreErrorKind::TimedOut.into()))
+        });
+        let answer = answer.await;
         answer.map_err(|source| Error::Store { action, source })
     }
 

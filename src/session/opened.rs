@@ -89,6 +89,7 @@ impl<B> Opened<B> {
     /// The session is kept on a server: it can have an owner and be renewed, and flash messages are claimed there.
     pub(crate) fn on_server(mut self, server: Server) -> Self {
         self.facts.server = Some(server);
+        self.facts.csrf = TokenSource::Secret;
         self
     }
 

@@ -9,7 +9,8 @@ use super::commit::Commit;
 use super::entries::Entries;
 use super::opened::Opened;
 use super::value::Value;
-use crate::Error;
+use crate::csrf::CsrfSecrets;
+use crate::{Error, Timestamp};
 
 /// A future whose type is forgotten.
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -24,6 +25,9 @@ pub(crate) trait Remote: Send + Sync {
 
     /// Reads the session as it is now; `None` if it was ended meanwhile.
     fn reload(self: Arc<Self>) -> BoxFuture<'static, Result<Option<Opened<()>>, Error>>;
+
+    /// What CSRF tokens are derived from at this time.
+    fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets;
 
     /// Keeps what changed, outside of a request; `None` if the session was ended meanwhile, else what it holds now.
     fn keep(&self, commit: Commit) -> BoxFuture<'_, Result<Option<Entries>, Error>>;

@@ -15,9 +15,7 @@ use super::ErrorResponse;
 use crate::Error;
 use crate::error::causes;
 use crate::session::Gone;
-use crate::slot::{Answer, Head, Slot};
-
-type Keeping = Pin<Box<dyn Future<Output = Result<Head, Error>> + Send>>;
+use crate::slot::{Answer, Head, Keeping, Slot};
 
 pin_project! {
     /// The future of a [`SessionService`](super::SessionService).
@@ -69,11 +67,11 @@ where
             let answer = Answer::Response { status: response.status(), is_head: *this.is_head };
             match this.slot.close(answer) {
                 None => return Poll::Ready(Ok(response)),
-                Some(closed) => *this.keeping = Some((Box::pin(closed.commit()), response)),
+                Some(closed) => *this.keeping = Some((closed.commit(), response)),
             }
         }
         let Some((keeping, _)) = this.keeping else { return Poll::Pending };
-        let kept = ready!(keeping.as_mut().poll(context));
+        let kept = ready!(Pin::new(keeping).poll(context));
         let Some((_, mut response)) = this.keeping.take() else { return Poll::Pending };
         match kept {
             Ok(head) => {
@@ -95,7 +93,7 @@ where
 /// What is left to be kept of a request that got no response.
 fn unanswered(slot: &Slot, has_failed: bool) -> Option<Keeping> {
     let closed = slot.close(if has_failed { Answer::Failure } else { Answer::Cancelled })?;
-    closed.must_be_kept().then(|| Box::pin(closed.commit()) as Keeping)
+    closed.must_be_kept().then(|| closed.commit())
 }
 
 /// Keeps a session for which nobody waits.

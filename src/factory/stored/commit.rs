@@ -1,5 +1,7 @@
 //! The commit of a stored session: one function for each [`Plan`], and the loop that replays changes until they hold.
 
+use std::sync::Arc;
+
 use super::body::{Body, Former, FormerCsrf};
 use super::claims::Claims;
 use super::plan::{Plan, Wish, plan, wish};
@@ -97,7 +99,7 @@ impl<S: Store> Visit<S> {
             let asked = self.inner.store.create(&key, &record);
             if let Created::Done(version) = self.inner.call("kept", asked).await? {
                 let located = Located { key, version, expires_at: end, owner, body };
-                self.set_located(Some(located));
+                self.set_located(Some(Arc::new(located)));
                 return self.send(&ticket, &limits, end, now);
             }
         }
@@ -164,7 +166,7 @@ impl<S: Store> Visit<S> {
                     overwritten.iter().for_each(|key| self.inner.tell(&Event::Overwritten(key)));
                     return refused.map_or(Ok(true), Err);
                 }
-                Some(Offer::Conflict(now)) => seen = *now,
+                Some(Offer::Conflict(now)) => seen = now,
                 None => return Ok(false),
             }
             if turn.is_none() {

@@ -46,7 +46,7 @@ impl<S: Index> StoredFactory<S> {
                     id: located.key.to_string(),
                     created: located.body.created,
                     expires_at: located.expires_at,
-                    entries: located.body.entries,
+                    entries: located.body.entries.clone(),
                 });
             }
         }

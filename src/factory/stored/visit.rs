@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::body::Body;
 use super::{Base, Event, Inner};
-use crate::csrf::TokenSource;
+use crate::csrf::CsrfSecrets;
 use crate::factory::{Commit, Opened, Refused};
 use crate::session::{BoxFuture, ClaimId, Limits, Remote, Server};
 use crate::store::{
@@ -18,7 +18,7 @@ pub(super) struct Visit<S> {
     pub(super) inner: Arc<Inner<S>>,
     /// What the request brought.
     pub(super) ticket: Option<Ticket>,
-    located: Mutex<Option<Located>>,
+    located: Mutex<Option<Arc<Located>>>,
 }
 
 /// A record as it was seen last.
@@ -38,14 +38,14 @@ impl Located {
         key: StoreKey,
         stored: Stored,
         now: Timestamp,
-    ) -> Result<Self, Error> {
+    ) -> Result<Arc<Self>, Error> {
         let Stored { record: Record { data, expires_at, owner }, version } = stored;
         let mut body = Body::decode(data).ok_or_else(|| {
             let cause = format!("record {key} is not one that this version of cloakroom wrote");
             Error::Store { action, source: StoreError::new(StoreErrorKind::Corrupt, cause) }
         })?;
         body.claims.give_back_expired(&mut body.entries, now);
-        Ok(Self { key, version, expires_at, owner, body })
+        Ok(Arc::new(Self { key, version, expires_at, owner, body }))
     }
 
     /// Whether the session is over, whatever its store says (S22).
@@ -83,7 +83,7 @@ impl<S: Store> Visit<S> {
     pub(super) fn live(
         inner: &Arc<Inner<S>>,
         ticket: Ticket,
-        located: Located,
+        located: Arc<Located>,
         now: Timestamp,
     ) -> Opened<Base<S>> {
         let (created, entries) = (located.body.created, located.body.entries.clone());
@@ -97,9 +97,8 @@ impl<S: Store> Visit<S> {
 
     /// What the session can do because it is kept here.
     pub(super) fn serve(opened: Opened<Base<S>>) -> Opened<Base<S>> {
-        let visit = opened.base.0.clone();
-        let csrf = visit.csrf(opened.facts.now);
-        opened.csrf(csrf).on_server(visit.server(true))
+        let server = opened.base.0.clone().server(true);
+        opened.on_server(server)
     }
 
     fn server(self: Arc<Self>, has_response: bool) -> Server {
@@ -113,21 +112,11 @@ impl<S: Store> Visit<S> {
         }
     }
 
-    /// Where its CSRF tokens come from.
-    fn csrf(&self, now: Timestamp) -> TokenSource {
-        let body = self.located().map(|located| located.body);
-        let former = body.as_ref().and_then(|body| body.former_csrf);
-        TokenSource::Secret {
-            current: body.map(|body| body.csrf_secret()),
-            former: former.filter(|former| now < former.until).map(|former| former.secret),
-        }
-    }
-
-    pub(super) fn located(&self) -> Option<Located> {
+    pub(super) fn located(&self) -> Option<Arc<Located>> {
         self.located.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_located(&self, located: Option<Located>) {
+    pub(super) fn set_located(&self, located: Option<Arc<Located>>) {
         *self.located.lock().unwrap_or_else(PoisonError::into_inner) = located;
     }
 
@@ -142,7 +131,7 @@ impl<S: Store> Visit<S> {
         let asked = inner.store.replace(&seen.key, seen.version, &record);
         match inner.call("kept", asked).await? {
             Replaced::Done(version) => {
-                self.set_located(Some(Located { version, ..next }));
+                self.set_located(Some(Arc::new(Located { version, ..next })));
                 Ok(Some(Offer::Taken))
             }
             Replaced::Conflict(stored) => {
@@ -150,8 +139,7 @@ impl<S: Store> Visit<S> {
                 let now = inner.settings.clock.now();
                 let other = Located::read("kept", seen.key, stored, now)?;
                 // Another epoch: the rights of this session changed, and what came before has none of them (S19).
-                Ok((other.body.epoch == seen.body.epoch)
-                    .then_some(Offer::Conflict(Box::new(other))))
+                Ok((other.body.epoch == seen.body.epoch).then_some(Offer::Conflict(other)))
             }
             Replaced::Gone => Ok(None),
         }
@@ -162,7 +150,7 @@ impl<S: Store> Visit<S> {
         let Some(mut seen) = self.located() else { return Ok(Vec::new()) };
         let mut turn = None;
         for _ in 0..ATTEMPTS {
-            let mut next = seen.clone();
+            let mut next = Located::clone(&seen);
             let until =
                 self.inner.settings.clock.now().saturating_add(self.inner.settings.flash_lease);
             let messages = next.body.claims.take(&mut next.body.entries, queue, id, until)?;
@@ -172,7 +160,7 @@ impl<S: Store> Visit<S> {
             }
             match self.offer(&seen, next).await? {
                 Some(Offer::Taken) => return Ok(messages),
-                Some(Offer::Conflict(now)) => seen = *now,
+                Some(Offer::Conflict(now)) => seen = now,
                 None => return Ok(Vec::new()),
             }
             if turn.is_none() {
@@ -191,7 +179,7 @@ pub(super) const ATTEMPTS: usize = 128;
 pub(super) enum Offer {
     Taken,
     /// Somebody else was faster, under the same rights.
-    Conflict(Box<Located>),
+    Conflict(Arc<Located>),
 }
 
 impl<S: Store> Remote for Visit<S> {
@@ -215,14 +203,23 @@ impl<S: Store> Remote for Visit<S> {
                 .idle_left(Some(located.expires_at.since(now)))
                 .random(inner.settings.random.clone());
             self.set_located(Some(located));
-            Ok(Some(opened.csrf(self.csrf(now)).on_server(self.server(false))))
+            Ok(Some(opened.on_server(self.server(false))))
         })
+    }
+
+    fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets {
+        let Some(located) = self.located() else { return CsrfSecrets::default() };
+        let former = located.body.former_csrf.filter(|former| now < former.until);
+        CsrfSecrets {
+            current: Some(located.body.csrf_secret()),
+            former: former.map(|former| former.secret),
+        }
     }
 
     fn keep(&self, commit: Commit) -> BoxFuture<'_, Result<Option<Entries>, Error>> {
         Box::pin(async move {
             self.keep_data(commit).await?;
-            Ok(self.located().map(|located| located.body.entries))
+            Ok(self.located().map(|located| located.body.entries.clone()))
         })
     }
 }
