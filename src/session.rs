@@ -40,6 +40,7 @@ mod value;
 pub use change::Changes;
 pub use commit::{Commit, Ending};
 pub use entries::Entries;
+pub(crate) use entries::EntriesReader;
 pub use handle::{SessionHandle, Standing};
 pub use identity::Gone;
 pub use key::{Holds, Key, Names};
@@ -51,7 +52,7 @@ pub(crate) use change::Change;
 pub(crate) use commit::{Claims, NewCsrfSecret, Wishes};
 pub(crate) use opened::Server;
 pub(crate) use remote::{BoxFuture, ClaimId, Remote};
-pub(crate) use value::depth;
+pub(crate) use value::{depth, rest_of_text};
 
 use commit::Usage;
 use opened::Facts;

@@ -10,7 +10,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::Timestamp;
-use crate::session::{Entries, MAX_DEPTH, Value, depth};
+use crate::session::{Entries, EntriesReader, MAX_DEPTH, depth, rest_of_text};
 
 /// What a signed cookie says: when it was last used, when the session began, and the data.
 #[derive(Debug, PartialEq)]
@@ -78,11 +78,11 @@ impl<'de> Deserialize<'de> for Pairs {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-                let mut entries = Entries::new();
+                let mut entries = EntriesReader::with_capacity(1024);
                 while let Some((key, raw)) = map.next_entry::<String, &RawValue>()? {
-                    entries.set(&key, &Value::shared(raw.get().to_owned().into()));
+                    entries.put(&key, raw.get().as_bytes());
                 }
-                Ok(Pairs(entries))
+                Ok(Pairs(entries.finish()))
             }
         }
         deserializer.deserialize_map(Object)
@@ -115,16 +115,7 @@ fn value(out: &mut String, json: &str) {
 
 /// How many bytes the JSON text at the start of `rest` has, quotes included.
 fn text_length(rest: &str) -> usize {
-    let mut escaped = false;
-    for (at, byte) in rest.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return at + 1,
-            _ => {}
-        }
-    }
-    rest.len()
+    1 + rest_of_text(&rest.as_bytes()[1..])
 }
 
 /// Rewrites JSON text. One with half a surrogate pair, which Python knows and Rust does not, stays as it is.

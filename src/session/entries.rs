@@ -149,22 +149,11 @@ impl Entries {
     }
 
     fn spans(&self) -> impl Iterator<Item = Span> {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            let lengths = self.run.get(at..at + LENGTHS)?;
-            let (key, value) = lengths.split_at(4);
-            let span = Span {
-                start: at,
-                value: at + LENGTHS + length(key),
-                end: at + LENGTHS + length(key) + length(value),
-            };
-            at = span.end;
-            Some(span)
-        })
+        spans(&self.run)
     }
 
     fn find(&self, key: &str) -> Option<Span> {
-        self.spans().find(|span| &self.run[span.start + LENGTHS..span.value] == key.as_bytes())
+        find(&self.run, key)
     }
 
     fn key(&self, span: &Span) -> &str {
@@ -176,6 +165,53 @@ impl Entries {
     fn value(&self, span: &Span) -> Value {
         Value::shared(self.run.slice(span.value..span.end))
     }
+}
+
+/// Entries that are being read from elsewhere, one after the other, in one run from the start.
+pub(crate) struct EntriesReader {
+    run: BytesMut,
+    len: usize,
+}
+
+impl EntriesReader {
+    /// For a run of about this many bytes.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self { run: BytesMut::with_capacity(bytes), len: 0 }
+    }
+
+    /// The next one; of equal keys the last wins, in the place of the first.
+    pub(crate) fn put(&mut self, key: &str, json: &[u8]) {
+        match find(&self.run, key) {
+            None => {
+                put_entry(&mut self.run, key, json);
+                self.len += 1;
+            }
+            Some(Span { start, end, .. }) => {
+                let after = self.run.split_off(start).split_off(end - start);
+                put_entry(&mut self.run, key, json);
+                self.run.extend_from_slice(&after);
+            }
+        }
+    }
+
+    pub(crate) fn finish(self) -> Entries {
+        Entries { run: self.run.freeze(), len: self.len }
+    }
+}
+
+fn spans(run: &[u8]) -> impl Iterator<Item = Span> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let (key, value) = run.get(at..at + LENGTHS)?.split_at(4);
+        let value_at = at + LENGTHS + length(key);
+        let span = Span { start: at, value: value_at, end: value_at + length(value) };
+        at = span.end;
+        Some(span)
+    })
+}
+
+fn find(run: &[u8], key: &str) -> Option<Span> {
+    spans(run).find(|span| &run[span.start + LENGTHS..span.value] == key.as_bytes())
 }
 
 /// Appends one entry. A key or value of 4 GiB cannot get here: [`Value`] stops far below.

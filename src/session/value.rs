@@ -4,6 +4,7 @@ use std::any::type_name;
 use std::fmt;
 
 use bytes::Bytes;
+use memchr::memchr2;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -117,13 +118,10 @@ impl fmt::Debug for Value {
 
 /// How deeply arrays and objects are nested in `json`, without building anything. A scalar has depth 0.
 pub(crate) fn depth(json: &[u8]) -> usize {
-    let (mut open, mut deepest, mut in_text, mut escaped) = (0usize, 0usize, false, false);
-    for byte in json {
+    let (mut open, mut deepest, mut at) = (0usize, 0usize, 0);
+    while let Some(byte) = json.get(at) {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            _ if in_text => {}
+            b'"' => at += rest_of_text(&json[at + 1..]),
             b'[' | b'{' => {
                 open += 1;
                 deepest = deepest.max(open);
@@ -131,8 +129,22 @@ pub(crate) fn depth(json: &[u8]) -> usize {
             b']' | b'}' => open = open.saturating_sub(1),
             _ => {}
         }
+        at += 1;
     }
     deepest
+}
+
+/// How long the rest of a JSON text is, from behind its first quote to its last one, included.
+pub(crate) fn rest_of_text(rest: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(found) = memchr2(b'"', b'\\', &rest[at.min(rest.len())..]) {
+        at += found + 1;
+        if rest[at - 1] == b'"' {
+            return at;
+        }
+        at += 1; // what is escaped
+    }
+    rest.len()
 }
 
 #[cfg(test)]
@@ -141,9 +153,15 @@ mod tests {
 
     #[test]
     fn depth_counts_brackets_outside_text() {
-        for (json, expected) in
-            [("1", 0), ("[]", 1), (r#"{"a":[{}]}"#, 3), (r#""[[[""#, 0), (r#"["\"[[",[]]"#, 2)]
-        {
+        for (json, expected) in [
+            ("1", 0),
+            ("[]", 1),
+            (r#"{"a":[{}]}"#, 3),
+            (r#""[[[""#, 0),
+            (r#"["\"[[",[]]"#, 2),
+            (r#"["\\",[["#, 3),
+            ("[\"\\", 1),
+        ] {
             assert_eq!(depth(json.as_bytes()), expected, "{json}");
         }
     }
