@@ -35,7 +35,7 @@
 //!         })
 //!     }
 //!
-//!     async fn commit(&self, base: Self::Base, mut commit: Commit) -> Result<SetCookies, Error> {
+//!     async fn commit(&self, base: &Self::Base, mut commit: Commit) -> Result<SetCookies, Error> {
 //!         let mut sessions = self.sessions.lock().unwrap();
 //!         if commit.is_invalidated() && commit.entries().is_empty() {
 //!             return match base.and_then(|number| sessions.remove(&number)) {
@@ -102,7 +102,7 @@ pub trait SessionFactory: Send + Sync + 'static {
     /// [`Error::keeping`] or [`Error::TooLarge`] if it cannot be kept; the response is then replaced by an error.
     fn commit(
         &self,
-        base: Self::Base,
+        base: &Self::Base,
         commit: Commit,
     ) -> impl Future<Output = Result<SetCookies, Error>> + Send;
 }

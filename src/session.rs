@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::random::Random;
+use crate::random::{Random, SystemRandom};
 use crate::{Error, Timestamp};
 
 mod change;
@@ -54,7 +54,7 @@ pub(crate) use opened::Server;
 pub(crate) use remote::{BoxFuture, ClaimId, Remote};
 pub(crate) use value::{depth, rest_of_text};
 
-use commit::Usage;
+use commit::{Usage, Work};
 use opened::Facts;
 use reads::Reads;
 
@@ -381,11 +381,19 @@ impl Session {
 
 /// For the crate: opening, closing, and the two doors to the state.
 impl Session {
-    pub(crate) fn open<B>(opened: Opened<B>) -> (Self, B) {
+    pub(crate) fn open<B>(opened: Opened<B>) -> (Self, Arc<B>) {
         let Opened { entries, facts, base } = opened;
         let reads = Reads::new(facts.server.is_some());
         let state = State { opened: entries.clone(), entries, reads, ..State::default() };
         (Self { shared: Arc::new(Shared { facts, state: Mutex::new(state) }) }, base)
+    }
+
+    /// Ends the time for writing if this request leaves nothing to keep, and says how it used the session.
+    pub(crate) fn close_at_rest(&self) -> Option<(Usage, bool)> {
+        let mut state = self.lock();
+        let rests = self.shared.facts.rests && state.rests();
+        state.closed |= rests;
+        rests.then_some((state.usage, state.gone))
     }
 
     /// Ends the time for writing and hands over what was done.
@@ -397,8 +405,7 @@ impl Session {
         let (shown, returned): (Vec<_>, Vec<_>) =
             claims.into_iter().partition(|(_, delivered)| is_seen && *delivered);
         let ids = |claims: Vec<(ClaimId, bool)>| claims.into_iter().map(|(id, _)| id).collect();
-        let mut commit = Commit {
-            session: self.clone(),
+        let work = Box::new(Work {
             opened: state.opened.clone(),
             entries: state.entries.clone(),
             changes: std::mem::take(&mut state.changes),
@@ -406,8 +413,9 @@ impl Session {
             wishes: std::mem::take(&mut state.wishes),
             claims: Claims { shown: ids(shown), returned: ids(returned) },
             ending,
-        };
+        });
         drop(state);
+        let mut commit = Commit { session: self.clone(), work };
         match ending {
             Ending::Shown => {}
             Ending::Unseen | Ending::Failed | Ending::Broken => commit.keep_flash(),
@@ -427,7 +435,7 @@ impl Session {
     }
 
     pub(crate) fn random(&self) -> &dyn Random {
-        &*self.shared.facts.random
+        self.shared.facts.random.as_deref().unwrap_or(&SystemRandom)
     }
 
     /// The state, for reading: the data counts as looked at.
@@ -463,6 +471,11 @@ impl Session {
 }
 
 impl State {
+    /// Whether nothing but looking was done.
+    fn rests(&self) -> bool {
+        !self.usage.has_written() && !self.wishes.has_any() && self.claims.is_empty()
+    }
+
     /// The value of `key`, which the application gets to see.
     fn read(&mut self, key: &str) -> Option<Value> {
         self.reads.note(key);

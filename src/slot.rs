@@ -5,8 +5,8 @@
 
 use std::any::Any;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
@@ -18,17 +18,17 @@ use crate::factory::{Commit, SessionFactory};
 use crate::session::{BoxFuture, Ending};
 use crate::{Error, Session};
 
-type BoxBase = Box<dyn Any + Send + Sync>;
+type AnyBase = Arc<dyn Any + Send + Sync>;
 
 /// A [`SessionFactory`] whose type is forgotten, so that handlers need not name it.
 pub(crate) trait AnyFactory: Send + Sync {
     fn open<'a>(
         &'a self,
         headers: &'a HeaderMap,
-    ) -> BoxFuture<'a, Result<(Session, BoxBase), Error>>;
+    ) -> BoxFuture<'a, Result<(Session, AnyBase), Error>>;
     fn commit(
         self: Arc<Self>,
-        base: BoxBase,
+        base: AnyBase,
         commit: Commit,
     ) -> BoxFuture<'static, Result<SetCookies, Error>>;
 }
@@ -37,23 +37,24 @@ impl<F: SessionFactory> AnyFactory for F {
     fn open<'a>(
         &'a self,
         headers: &'a HeaderMap,
-    ) -> BoxFuture<'a, Result<(Session, BoxBase), Error>> {
+    ) -> BoxFuture<'a, Result<(Session, AnyBase), Error>> {
         Box::pin(async move {
             let opened = SessionFactory::open(self, CookieHeader::new(headers)).await?;
             let (session, base) = Session::open(opened);
-            Ok((session, Box::new(base) as BoxBase))
+            Ok((session, base as AnyBase))
         })
     }
 
     fn commit(
         self: Arc<Self>,
-        base: BoxBase,
+        base: AnyBase,
         commit: Commit,
     ) -> BoxFuture<'static, Result<SetCookies, Error>> {
         Box::pin(async move {
             // The slot hands back what this same factory's `open` gave it.
-            let base = base.downcast().map_err(|_| Error::keeping("opened by another factory"))?;
-            SessionFactory::commit(&*self, *base, commit).await
+            let base = base.downcast_ref();
+            let base = base.ok_or_else(|| Error::keeping("opened by another factory"))?;
+            SessionFactory::commit(&*self, base, commit).await
         })
     }
 }
@@ -70,7 +71,7 @@ struct Place {
 
 struct Open {
     session: Session,
-    base: Mutex<Option<BoxBase>>,
+    base: AnyBase,
     /// Whether the browser fetches the page before anybody asks for it.
     is_prefetch: bool,
 }
@@ -97,7 +98,7 @@ impl Slot {
         let open = || async {
             let (session, base) = place.factory.open(headers).await?;
             let is_prefetch = has_word(headers, SEC_PURPOSE, &["prefetch"]);
-            Ok::<_, Error>(Open { session, base: Mutex::new(Some(base)), is_prefetch })
+            Ok::<_, Error>(Open { session, base, is_prefetch })
         };
         let session = place.opened.get_or_try_init(open).await?.session.clone();
         if place.closed.load(Ordering::SeqCst) {
@@ -107,13 +108,19 @@ impl Slot {
         Ok(session)
     }
 
-    /// Ends the request's use of the session. `None` if nobody asked for it.
+    /// Ends the request's use of the session. `None` if nobody asked for it, or it has ended before.
     pub(crate) fn close(&self, answer: Answer) -> Option<Closed> {
-        self.0.closed.store(true, Ordering::SeqCst);
+        if self.0.closed.swap(true, Ordering::SeqCst) {
+            return None;
+        }
         let open = self.0.opened.get()?;
-        let base = open.base.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        if let Some((usage, is_gone)) = open.session.close_at_rest() {
+            let head = Head::new(SetCookies::none(), usage.seen, usage.has_token);
+            return Some(Closed::AtRest(Head { is_gone, ..head }));
+        }
+        let (factory, base) = (self.0.factory.clone(), open.base.clone());
         let commit = open.session.close(ending(answer, open.is_prefetch));
-        Some(Closed { factory: self.0.factory.clone(), base, commit })
+        Some(Closed::Changed(Changed { factory, base, commit }))
     }
 }
 
@@ -132,14 +139,21 @@ fn ending(answer: Answer, is_prefetch: bool) -> Ending {
     }
 }
 
-/// A session that nobody writes any more, to be kept.
-pub(crate) struct Closed {
+/// A session that nobody writes any more.
+pub(crate) enum Closed {
+    /// It was only looked at: there is nothing to keep.
+    AtRest(Head),
+    Changed(Changed),
+}
+
+/// A session that is to be kept.
+pub(crate) struct Changed {
     factory: Arc<dyn AnyFactory>,
-    base: BoxBase,
+    base: AnyBase,
     commit: Commit,
 }
 
-impl Closed {
+impl Changed {
     /// Whether something has to be kept even if nobody waits for the response any more (S27).
     pub(crate) fn must_be_kept(&self) -> bool {
         self.commit.must_be_kept()

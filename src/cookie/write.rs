@@ -78,7 +78,8 @@ impl CookieWriter {
             let largest = Vec::new();
             return Err(TooLarge { bytes, limit: MAX_COOKIE_BYTES, largest }.into());
         }
-        let carried = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
+        let carried =
+            |byte: u8| matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b',' | b';' | b'\\');
         if !value.bytes().all(carried) {
             return Err(Error::keeping("the cookie's value holds a character that needs encoding"));
         }

@@ -134,7 +134,7 @@ impl fmt::Debug for DoubleSubmit {
 pub(super) struct Visitor(Arc<Inner>);
 
 struct Inner {
-    settings: DoubleSubmit,
+    settings: Arc<DoubleSubmit>,
     state: Mutex<State>,
 }
 
@@ -156,7 +156,7 @@ pub(super) struct Sent {
 }
 
 impl Visitor {
-    pub(super) fn new(settings: &DoubleSubmit) -> Self {
+    pub(super) fn new(settings: &Arc<DoubleSubmit>) -> Self {
         Self(Arc::new(Inner { settings: settings.clone(), state: Mutex::default() }))
     }
 

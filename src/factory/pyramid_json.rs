@@ -3,6 +3,7 @@
 //! Values come as JSON text in whatever spelling and leave in that of Python's `json.dumps`, so that both sides
 //! write the same bytes for the same session.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use serde::Deserialize;
@@ -34,7 +35,7 @@ pub(super) fn read(json: &[u8], lenient: bool) -> Option<Triple> {
 /// Writes the triple. `created` is always printed as a float, `renewed` as an integer if it has no fraction and
 /// `renewed_is_int` (R66).
 pub(super) fn write(triple: &Triple, renewed_is_int: bool) -> String {
-    let mut out = String::with_capacity(256);
+    let mut out = String::with_capacity(64 + triple.entries.run().len());
     out.push('[');
     if renewed_is_int {
         let _ = write!(out, "{}", triple.renewed.as_secs());
@@ -79,13 +80,38 @@ impl<'de> Deserialize<'de> for Pairs {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
                 let mut entries = EntriesReader::with_capacity(1024);
-                while let Some((key, raw)) = map.next_entry::<String, &RawValue>()? {
+                while let Some((Name(key), raw)) = map.next_entry::<Name<'_>, &RawValue>()? {
                     entries.put(&key, raw.get().as_bytes());
                 }
                 Ok(Pairs(entries.finish()))
             }
         }
         deserializer.deserialize_map(Object)
+    }
+}
+
+/// A key. One without escapes is not copied.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -118,8 +144,11 @@ fn text_length(rest: &str) -> usize {
     1 + rest_of_text(&rest.as_bytes()[1..])
 }
 
-/// Rewrites JSON text. One with half a surrogate pair, which Python knows and Rust does not, stays as it is.
+/// Rewrites JSON text, which is the same in Python where it is plain. One with half a surrogate pair, which Python knows and Rust does not, stays as it is.
 fn retext(out: &mut String, token: &str) {
+    if token.trim_matches('"').bytes().all(is_plain) {
+        return out.push_str(token);
+    }
     match serde_json::from_str::<String>(token) {
         Ok(decoded) => text(out, &decoded),
         Err(_) => token.chars().for_each(|char| match char {
@@ -131,20 +160,31 @@ fn retext(out: &mut String, token: &str) {
 
 fn text(out: &mut String, decoded: &str) {
     out.push('"');
-    for char in decoded.chars() {
-        match char {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            ' '..='~' => out.push(char),
-            _ => escape(out, char),
+    let mut rest = decoded;
+    while let Some(at) = rest.bytes().position(|byte| !is_plain(byte)) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        let mut chars = special.chars();
+        match chars.next() {
+            Some('"') => out.push_str("\\\""),
+            Some('\\') => out.push_str("\\\\"),
+            Some('\n') => out.push_str("\\n"),
+            Some('\r') => out.push_str("\\r"),
+            Some('\t') => out.push_str("\\t"),
+            Some('\u{8}') => out.push_str("\\b"),
+            Some('\u{c}') => out.push_str("\\f"),
+            Some(char) => escape(out, char),
+            None => {}
         }
+        rest = chars.as_str();
     }
+    out.push_str(rest);
     out.push('"');
+}
+
+/// Whether a byte of a text stands for itself.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
 }
 
 fn escape(out: &mut String, char: char) {

@@ -183,11 +183,12 @@ impl SessionFactory for SignedCookieFactory {
                 }
             }
         };
+        let rests = !self.is_reissue_due(now, opened.base.renewed);
         let csrf = TokenSource::Value { form_keys: self.form_keys.clone() };
-        Ok(opened.random(self.random.clone()).csrf(csrf))
+        Ok(opened.random(self.random.clone()).csrf(csrf).rests(rests))
     }
 
-    async fn commit(&self, base: Base, mut commit: Commit) -> Result<SetCookies, Error> {
+    async fn commit(&self, base: &Base, mut commit: Commit) -> Result<SetCookies, Error> {
         let (now, origin) = (commit.now(), commit.origin());
         let dropped = commit.has_failed() && !self.set_on_exception;
         if commit.is_invalidated() && (dropped || commit.entries().is_empty()) {

@@ -104,9 +104,6 @@ struct Settings {
     on_event: Box<dyn Fn(&Event<'_>) + Send + Sync>,
 }
 
-/// What `open` found out, for `commit`.
-pub struct Base<S>(Arc<Visit<S>>);
-
 /// What a ticket leads to.
 struct Found {
     ticket: Ticket,
@@ -216,24 +213,24 @@ impl<S: Store> Inner<S> {
 }
 
 impl<S: Store> SessionFactory for StoredFactory<S> {
-    type Base = Base<S>;
+    type Base = Visit<S>;
 
-    async fn open(&self, cookies: CookieHeader<'_>) -> Result<Opened<Base<S>>, Error> {
+    async fn open(&self, cookies: CookieHeader<'_>) -> Result<Opened<Visit<S>>, Error> {
         let settings = &self.inner.settings;
         let now = settings.clock.now();
-        let absent = || Base(Visit::absent(&self.inner));
+        let absent = || Visit::absent(&self.inner);
         let left = settings.limits.left(now, now);
         let opened = match self.inner.find(cookies, now).await? {
             Some(Found { ticket, located, has_ended: false }) => {
                 Visit::live(&self.inner, ticket, located, now)
             }
             Some(_) => Opened::expired(now, now, absent()).idle_left(left),
-            None => Opened::absent(now, absent()).idle_left(left),
+            None => Opened::absent(now, absent()).idle_left(left).rests(true),
         };
         Ok(Visit::serve(opened).random(settings.random.clone()))
     }
 
-    async fn commit(&self, Base(visit): Base<S>, commit: Commit) -> Result<SetCookies, Error> {
+    async fn commit(&self, visit: &Visit<S>, commit: Commit) -> Result<SetCookies, Error> {
         visit.commit(commit).await
     }
 }
@@ -251,11 +248,5 @@ impl<S> fmt::Debug for StoredFactory<S> {
             .field("cookie", &settings.cookie)
             .field("limits", &settings.limits)
             .finish_non_exhaustive()
-    }
-}
-
-impl<S> fmt::Debug for Base<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Base(..)")
     }
 }

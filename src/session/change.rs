@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use super::entries::Entries;
 use super::queue;
 use super::value::Value;
@@ -64,7 +66,7 @@ impl Change {
 /// Everything one request did to its session, in order.
 #[derive(Default)]
 pub struct Changes {
-    list: Vec<Change>,
+    list: SmallVec<[Change; 1]>,
     watched: Vec<Watched>,
 }
 
@@ -79,13 +81,13 @@ pub(crate) struct Watched {
 impl Changes {
     /// Whether nothing was done, or only what made no difference, such as setting an equal value.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
     /// How many operations there are.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.list.len()
     }
 

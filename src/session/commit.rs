@@ -29,6 +29,12 @@ pub(crate) struct Usage {
     pub(crate) has_token: bool,
 }
 
+impl Usage {
+    pub(super) const fn has_written(&self) -> bool {
+        self.wrote || self.marked || self.invalidated
+    }
+}
+
 /// What is wanted for the session as a whole, whatever it holds.
 #[derive(Clone, Default)]
 pub(crate) struct Wishes {
@@ -40,6 +46,13 @@ pub(crate) struct Wishes {
     pub(crate) limits: Option<Option<Limits>>,
     /// Another secret to make CSRF tokens from.
     pub(crate) csrf: Option<NewCsrfSecret>,
+}
+
+impl Wishes {
+    pub(super) const fn has_any(&self) -> bool {
+        let Self { renew, owner, limits, csrf } = self;
+        *renew || owner.is_some() || limits.is_some() || csrf.is_some()
+    }
 }
 
 /// A secret to make CSRF tokens from, in place of the one before.
@@ -83,6 +96,12 @@ impl Claims {
 /// What a request did with its session, handed to the factory when the handler has answered.
 pub struct Commit {
     pub(super) session: Session,
+    // Boxed, because a commit is handed on from future to future: in each it takes two words.
+    pub(super) work: Box<Work>,
+}
+
+/// What was there, what was done, and how it ended.
+pub(super) struct Work {
     pub(super) opened: Entries,
     pub(super) entries: Entries,
     pub(super) changes: Changes,
@@ -114,55 +133,55 @@ impl Commit {
     /// What the session held when the handler had answered, as the handler saw it.
     #[must_use]
     pub const fn entries(&self) -> &Entries {
-        &self.entries
+        &self.work.entries
     }
 
     /// What was done to it, to be replayed on what is stored by now.
     #[must_use]
     pub const fn changes(&mut self) -> &mut Changes {
-        &mut self.changes
+        &mut self.work.changes
     }
 
     /// Whether the data was looked at, so that idle time starts anew.
     #[must_use]
     pub const fn was_looked_at(&self) -> bool {
-        self.usage.looked
+        self.work.usage.looked
     }
 
     /// Whether a method that writes was called, even if it made no difference.
     #[must_use]
     pub const fn was_written(&self) -> bool {
-        self.usage.wrote || self.usage.marked || self.usage.invalidated
+        self.work.usage.has_written()
     }
 
     /// Whether the session was explicitly [marked as changed](crate::Session::changed).
     #[must_use]
     pub const fn is_marked_changed(&self) -> bool {
-        self.usage.marked
+        self.work.usage.marked
     }
 
     /// Whether the session was [invalidated](crate::Session::invalidate), whatever was written afterwards.
     #[must_use]
     pub const fn is_invalidated(&self) -> bool {
-        self.usage.invalidated
+        self.work.usage.invalidated
     }
 
     /// How the request ended.
     #[must_use]
     pub const fn ending(&self) -> Ending {
-        self.ending
+        self.work.ending
     }
 
     /// Whether the handler failed: it answered 5xx, or panicked.
     #[must_use]
     pub const fn has_failed(&self) -> bool {
-        matches!(self.ending, Ending::Failed | Ending::Broken)
+        matches!(self.work.ending, Ending::Failed | Ending::Broken)
     }
 
     /// Whether there is a response that a cookie can go with.
     #[must_use]
     pub const fn has_response(&self) -> bool {
-        !matches!(self.ending, Ending::Broken | Ending::Cancelled)
+        !matches!(self.work.ending, Ending::Broken | Ending::Cancelled)
     }
 
     /// Tells the application that another request had ended the session, so that these changes were dropped: see
@@ -172,20 +191,20 @@ impl Commit {
     }
 
     pub(crate) const fn entries_mut(&mut self) -> &mut Entries {
-        &mut self.entries
+        &mut self.work.entries
     }
 
     /// What the session held when it was opened.
     pub(crate) const fn opened(&self) -> &Entries {
-        &self.opened
+        &self.work.opened
     }
 
     pub(crate) const fn wishes(&self) -> &Wishes {
-        &self.wishes
+        &self.work.wishes
     }
 
     pub(crate) const fn claims(&self) -> &Claims {
-        &self.claims
+        &self.work.claims
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -194,42 +213,44 @@ impl Commit {
 
     /// Flash messages that were taken are to wait for another request: nobody saw the response.
     pub(super) fn keep_flash(&mut self) {
-        if !self.changes.keep_flash() {
+        if !self.work.changes.keep_flash() {
             return;
         }
         // A replay fails only where a closure does that did not fail before; then a message is shown once less.
-        if let Ok(entries) = self.changes.replay(&self.opened) {
-            self.entries = entries;
+        let work = &mut *self.work;
+        if let Ok(entries) = work.changes.replay(&work.opened) {
+            work.entries = entries;
         }
     }
 
     /// Flash messages that were claimed are to wait for another request.
     pub(crate) fn return_claims(&mut self) {
-        self.claims.returned.append(&mut self.claims.shown);
+        let Claims { shown, returned } = &mut self.work.claims;
+        returned.append(shown);
     }
 
     /// Forgets what was changed in the data. What was wished for the session as a whole stays.
     pub(crate) fn drop_changes(&mut self) {
-        self.changes = Changes::default();
-        self.usage.wrote = false;
-        self.usage.marked = false;
-        self.entries = if self.usage.invalidated { Entries::new() } else { self.opened.clone() };
+        let Work { usage, changes, opened, entries, .. } = &mut *self.work;
+        *changes = Changes::default();
+        usage.wrote = false;
+        usage.marked = false;
+        *entries = if usage.invalidated { Entries::new() } else { opened.clone() };
     }
 
     pub(crate) const fn was_seen(&self) -> bool {
-        self.usage.seen
+        self.work.usage.seen
     }
 
     /// Whether a CSRF token may stand in the response.
     pub(crate) const fn has_token(&self) -> bool {
-        self.usage.has_token
+        self.work.usage.has_token
     }
 
     /// Whether something has to be kept even if nobody waits for the response any more.
     pub(crate) fn must_be_kept(&self) -> bool {
-        let Wishes { renew, owner, limits, csrf } = &self.wishes;
-        let wished = *renew || owner.is_some() || limits.is_some() || csrf.is_some();
-        wished || self.usage.invalidated || !self.changes.is_empty() || !self.claims.is_empty()
+        let Work { usage, wishes, changes, claims, .. } = &*self.work;
+        wishes.has_any() || usage.invalidated || !changes.is_empty() || !claims.is_empty()
     }
 }
 
@@ -237,10 +258,10 @@ impl fmt::Debug for Commit {
     /// How much, and no values (S87).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Commit")
-            .field("entries", &self.entries)
-            .field("changes", &self.changes)
-            .field("usage", &self.usage)
-            .field("ending", &self.ending)
+            .field("entries", &self.work.entries)
+            .field("changes", &self.work.changes)
+            .field("usage", &self.work.usage)
+            .field("ending", &self.work.ending)
             .finish_non_exhaustive()
     }
 }

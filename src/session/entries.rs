@@ -90,7 +90,8 @@ impl Entries {
         let (before, after) =
             span.as_ref().map_or((self.run.len(), self.run.len()), |s| (s.start, s.end));
         let json = value.as_bytes();
-        let mut run = BytesMut::with_capacity(self.run.len() + LENGTHS + key.len() + json.len());
+        let kept = self.run.len() - (after - before);
+        let mut run = BytesMut::with_capacity(kept + LENGTHS + key.len() + json.len());
         run.extend_from_slice(&self.run[..before]);
         put_entry(&mut run, key, json);
         run.extend_from_slice(&self.run[after..]);

@@ -8,7 +8,7 @@ use super::limits::Limits;
 use super::remote::Remote;
 use crate::Timestamp;
 use crate::csrf::TokenSource;
-use crate::random::{Random, SystemRandom};
+use crate::random::Random;
 
 /// Whether the request came with a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Origin {
 pub struct Opened<B> {
     pub(crate) entries: Entries,
     pub(crate) facts: Facts,
-    pub(crate) base: B,
+    pub(crate) base: Arc<B>,
 }
 
 /// What does not change while a request is served.
@@ -35,7 +35,10 @@ pub(crate) struct Facts {
     pub(crate) now: Timestamp,
     pub(crate) created: Timestamp,
     pub(crate) idle_left: Option<Duration>,
-    pub(crate) random: Arc<dyn Random>,
+    /// Looking at the session gives nothing to keep.
+    pub(crate) rests: bool,
+    /// The operating system's unless said.
+    pub(crate) random: Option<Arc<dyn Random>>,
     pub(crate) server: Option<Server>,
     pub(crate) csrf: TokenSource,
 }
@@ -82,7 +85,15 @@ impl<B> Opened<B> {
     /// Where the session's CSRF token comes from; the operating system unless said.
     #[must_use]
     pub fn random(mut self, random: Arc<dyn Random>) -> Self {
-        self.facts.random = random;
+        self.facts.random = Some(random);
+        self
+    }
+
+    /// Whether looking at the session gives nothing to keep: `commit` is not called then for a request that only
+    /// looks. Not so unless said.
+    #[must_use]
+    pub fn rests(mut self, rests: bool) -> Self {
+        self.facts.rests = rests;
         self
     }
 
@@ -100,9 +111,17 @@ impl<B> Opened<B> {
     }
 
     fn with(origin: Origin, now: Timestamp, created: Timestamp, entries: Entries, base: B) -> Self {
-        let random = Arc::new(SystemRandom);
         let csrf = TokenSource::Value { form_keys: Arc::default() };
-        let facts = Facts { origin, now, created, idle_left: None, random, server: None, csrf };
-        Self { entries, facts, base }
+        let facts = Facts {
+            origin,
+            now,
+            created,
+            idle_left: None,
+            rests: false,
+            random: None,
+            server: None,
+            csrf,
+        };
+        Self { entries, facts, base: Arc::new(base) }
     }
 }

@@ -45,7 +45,8 @@ impl Value {
             return Err(refuse(format!("{} bytes, at most {MAX_VALUE_BYTES}", json.len())));
         }
         match depth(&json) {
-            0..=MAX_DEPTH => Ok(Self { json: json.into() }),
+            // Without room to spare, which would be counted for apart.
+            0..=MAX_DEPTH => Ok(Self { json: json.into_boxed_slice().into() }),
             depth => Err(Error::TooDeep { key: key.into(), depth }),
         }
     }

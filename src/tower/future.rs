@@ -15,7 +15,16 @@ use super::ErrorResponse;
 use crate::Error;
 use crate::error::causes;
 use crate::session::Gone;
-use crate::slot::{Answer, Head, Keeping, Slot};
+use crate::slot::{Answer, Closed, Head, Keeping, Slot};
+
+/// How far the handler is.
+#[derive(Clone, Copy)]
+enum Handled {
+    NotYet,
+    Answered,
+    /// With an error or a panic; so it stands too while the handler is polled, for whoever finds it after a panic.
+    Failed,
+}
 
 pin_project! {
     /// The future of a [`SessionService`](super::SessionService).
@@ -25,8 +34,7 @@ pin_project! {
         slot: Slot,
         is_head: bool,
         on_error: E,
-        // Set while the handler is polled: whoever finds it set later finds a handler that panicked or failed.
-        has_failed: bool,
+        handled: Handled,
         keeping: Option<(Keeping, Response<B>)>,
     }
 
@@ -35,7 +43,7 @@ pin_project! {
             let this = this.project();
             let keeping = match this.keeping.take() {
                 Some((keeping, _)) => Some(keeping),
-                None => unanswered(this.slot, *this.has_failed),
+                None => unanswered(this.slot, *this.handled),
             };
             if let Some(keeping) = keeping {
                 keep_in_background(keeping);
@@ -46,7 +54,7 @@ pin_project! {
 
 impl<F, B, E> ResponseFuture<F, B, E> {
     pub(super) const fn new(handler: F, slot: Slot, is_head: bool, on_error: E) -> Self {
-        Self { handler, slot, is_head, on_error, has_failed: false, keeping: None }
+        Self { handler, slot, is_head, on_error, handled: Handled::NotYet, keeping: None }
     }
 }
 
@@ -60,26 +68,31 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if this.keeping.is_none() {
-            *this.has_failed = true;
+            *this.handled = Handled::Failed;
             let polled = this.handler.poll(context);
-            *this.has_failed = matches!(polled, Poll::Ready(Err(_)));
-            let response = ready!(polled)?;
+            *this.handled = match polled {
+                Poll::Pending => Handled::NotYet,
+                Poll::Ready(Ok(_)) => Handled::Answered,
+                Poll::Ready(Err(_)) => Handled::Failed,
+            };
+            let mut response = ready!(polled)?;
             let answer = Answer::Response { status: response.status(), is_head: *this.is_head };
             match this.slot.close(answer) {
                 None => return Poll::Ready(Ok(response)),
-                Some(closed) => *this.keeping = Some((closed.commit(), response)),
+                Some(Closed::AtRest(head)) => {
+                    add(head, &mut response);
+                    return Poll::Ready(Ok(response));
+                }
+                Some(Closed::Changed(changed)) => {
+                    *this.keeping = Some((changed.commit(), response));
+                }
             }
         }
         let Some((keeping, _)) = this.keeping else { return Poll::Pending };
         let kept = ready!(Pin::new(keeping).poll(context));
         let Some((_, mut response)) = this.keeping.take() else { return Poll::Pending };
         match kept {
-            Ok(head) => {
-                if head.is_gone() {
-                    response.extensions_mut().insert(Gone);
-                }
-                head.apply(response.headers_mut());
-            }
+            Ok(head) => add(head, &mut response),
             Err(error) => {
                 report(&error);
                 response = this.on_error.respond(&error);
@@ -90,10 +103,25 @@ where
     }
 }
 
+/// What the session adds to the response.
+fn add<B>(head: Head, response: &mut Response<B>) {
+    if head.is_gone() {
+        response.extensions_mut().insert(Gone);
+    }
+    head.apply(response.headers_mut());
+}
+
 /// What is left to be kept of a request that got no response.
-fn unanswered(slot: &Slot, has_failed: bool) -> Option<Keeping> {
-    let closed = slot.close(if has_failed { Answer::Failure } else { Answer::Cancelled })?;
-    closed.must_be_kept().then(|| closed.commit())
+fn unanswered(slot: &Slot, handled: Handled) -> Option<Keeping> {
+    let answer = match handled {
+        Handled::Answered => return None,
+        Handled::Failed => Answer::Failure,
+        Handled::NotYet => Answer::Cancelled,
+    };
+    match slot.close(answer)? {
+        Closed::AtRest(_) => None,
+        Closed::Changed(changed) => changed.must_be_kept().then(|| changed.commit()),
+    }
 }
 
 /// Keeps a session for which nobody waits.

@@ -39,7 +39,7 @@ impl SessionFactory for Numbered {
         })
     }
 
-    async fn commit(&self, base: Self::Base, mut commit: Commit) -> Result<SetCookies, Error> {
+    async fn commit(&self, base: &Self::Base, mut commit: Commit) -> Result<SetCookies, Error> {
         if commit.changes().is_empty() {
             return Ok(SetCookies::none());
         }

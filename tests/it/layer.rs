@@ -51,7 +51,7 @@ impl SessionFactory for Counting {
         Ok(Opened::absent(Timestamp::from_secs(0), ()))
     }
 
-    async fn commit(&self, (): (), _: Commit) -> Result<SetCookies, Error> {
+    async fn commit(&self, (): &(), _: Commit) -> Result<SetCookies, Error> {
         self.committed.fetch_add(1, Ordering::Relaxed);
         Ok(SetCookies::none())
     }

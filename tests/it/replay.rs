@@ -23,7 +23,7 @@ impl SessionFactory for Mirror {
         Ok(Opened::live(now, now, self.loaded.clone(), ()))
     }
 
-    async fn commit(&self, (): (), commit: Commit) -> Result<SetCookies, Error> {
+    async fn commit(&self, (): &(), commit: Commit) -> Result<SetCookies, Error> {
         *self.commit.lock().unwrap() = Some(commit);
         Ok(SetCookies::none())
     }

@@ -176,6 +176,7 @@ impl<E> CsrfLayer<E> {
     /// looked at (S50). Handlers take a [`Csrf`](crate::csrf::Csrf).
     #[must_use]
     pub fn without_sessions(self, keeper: DoubleSubmit) -> Self {
+        let keeper = Arc::new(keeper);
         self.with(|guard| guard.without_sessions = Some(keeper))
     }
 

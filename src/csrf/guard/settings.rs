@@ -30,7 +30,7 @@ pub(super) struct Guard {
     pub(super) exempt: HashSet<String>,
     pub(super) only_if: Option<Arc<Condition>>,
     pub(super) only_reports: bool,
-    pub(super) without_sessions: Option<DoubleSubmit>,
+    pub(super) without_sessions: Option<Arc<DoubleSubmit>>,
     pub(super) on_refused: Arc<dyn Fn(&CsrfError) + Send + Sync>,
 }
 

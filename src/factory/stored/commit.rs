@@ -6,7 +6,7 @@ use super::body::{Body, Former, FormerCsrf};
 use super::claims::Claims;
 use super::plan::{Plan, Wish, plan, wish};
 use super::visit::{ATTEMPTS, Located, Offer, Visit};
-use super::{Event, Overwrite};
+use super::{Event, Inner, Overwrite};
 use crate::cookie::SetCookies;
 use crate::factory::Commit;
 use crate::session::Limits;
@@ -66,18 +66,16 @@ impl<S: Store> Visit<S> {
     /// Begins the idle time anew, if enough of it has passed to be worth a call.
     async fn touch(&self, commit: &mut Commit) -> Result<SetCookies, Error> {
         let Some(located) = self.located() else { return Ok(self.gone(commit)) };
-        if self.is_renewal_due(&located, commit) {
+        let now = self.now();
+        if commit.has_response() && self.inner.is_renewal_due(&located.body, now) {
             return self.replace(commit).await;
         }
-        let (limits, now) = (self.limits_of(&located.body), self.now());
-        let end = limits.end(located.body.created, now);
-        if !self.is_worth_moving(&limits, located.expires_at, end) {
-            return Ok(SetCookies::none());
-        }
+        let Some(end) = self.inner.new_end(&located, now) else { return Ok(SetCookies::none()) };
         let asked = self.inner.store.touch(&located.key, end);
         if !self.inner.call("kept", asked).await? {
             return Ok(self.gone(commit));
         }
+        let limits = self.inner.limits_of(&located.body);
         match &self.ticket {
             Some(ticket) if limits.persistent => self.send(ticket, &limits, end, now),
             _ => Ok(SetCookies::none()),
@@ -92,7 +90,7 @@ impl<S: Store> Visit<S> {
         for _ in 0..CREATE_ATTEMPTS {
             let ticket = Ticket::generate(&*self.inner.settings.random)?;
             let body = self.new_body(&ticket, commit);
-            let (limits, now) = (self.limits_of(&body), body.created);
+            let (limits, now) = (self.inner.limits_of(&body), body.created);
             let (key, end) = (StoreKey::from_bytes(ticket.locator()), limits.end(now, now));
             let owner = commit.wishes().owner.clone().flatten();
             let record = Record::new(body.encode(), end, owner.clone());
@@ -113,15 +111,18 @@ impl<S: Store> Visit<S> {
             return Ok(self.gone(commit));
         }
         let Some(kept) = self.located() else { return Ok(SetCookies::none()) };
-        let (limits, now) = (self.limits_of(&kept.body), self.now());
+        let (limits, now) = (self.inner.limits_of(&kept.body), self.now());
         let renewed = renewal.filter(|renewal| kept.body.ticket.is(&renewal.ticket.hash()));
         if let Some(Renewal { ticket, .. }) = renewed {
             return self.send(&ticket, &limits, kept.expires_at, now);
         }
-        let is_moved =
-            limits.persistent && self.is_worth_moving(&limits, seen.expires_at, kept.expires_at);
-        match self.ticket.as_ref().filter(|ticket| kept.body.ticket.is(&ticket.hash())) {
-            Some(ticket) if is_moved || commit.wishes().limits.is_some() => {
+        let is_moved = limits.persistent
+            && self.inner.is_worth_moving(&limits, seen.expires_at, kept.expires_at);
+        if !is_moved && commit.wishes().limits.is_none() {
+            return Ok(SetCookies::none());
+        }
+        match &self.ticket {
+            Some(ticket) if kept.body.ticket.is(&ticket.hash()) => {
                 self.send(ticket, &limits, kept.expires_at, now)
             }
             _ => Ok(SetCookies::none()),
@@ -179,12 +180,13 @@ impl<S: Store> Visit<S> {
     /// What is to stand in place of `seen`, and which keys of it are overwritten unseen.
     fn next(
         &self,
-        seen: &Located,
+        seen: &Arc<Located>,
         commit: &mut Commit,
         renewal: Option<&Renewal>,
-    ) -> Result<(Located, Vec<String>), Error> {
+    ) -> Result<(Arc<Located>, Vec<String>), Error> {
         let overwritten = self.overwritten(seen, commit)?;
-        let mut body = seen.body.clone();
+        let mut next = seen.clone();
+        let Located { body, owner, expires_at, .. } = Arc::make_mut(&mut next);
         body.entries = if body.entries.same_bytes(commit.opened()) {
             commit.entries().clone()
         } else {
@@ -192,14 +194,16 @@ impl<S: Store> Visit<S> {
         };
         let wishes = commit.wishes();
         body.limits = wishes.limits.unwrap_or(body.limits);
-        let owner = wishes.owner.clone().unwrap_or_else(|| seen.owner.clone());
+        if let Some(other) = &wishes.owner {
+            owner.clone_from(other);
+        }
         commit.claims().shown.iter().for_each(|id| body.claims.settle(*id));
         for id in commit.claims().returned.iter().rev() {
             body.claims.give_back(&mut body.entries, *id);
         }
         let (now, secret) = (self.now(), body.csrf_secret());
         if let Some(renewal) = renewal {
-            self.renew(&mut body, renewal, now);
+            self.renew(body, renewal, now);
         }
         if let Some(made) = wishes.csrf {
             let until = now.saturating_add(self.inner.settings.csrf_grace);
@@ -207,8 +211,8 @@ impl<S: Store> Visit<S> {
             body.former_csrf = (!made.old_dies && until > now).then_some(former);
             body.csrf = Some(made.secret);
         }
-        let expires_at = self.limits_of(&body).end(body.created, now);
-        Ok((Located { expires_at, owner, body, ..*seen }, overwritten))
+        *expires_at = self.inner.limits_of(body).end(body.created, now);
+        Ok((next, overwritten))
     }
 
     /// The keys that this request read and then set, and that somebody else changed in between.
@@ -237,18 +241,12 @@ impl<S: Store> Visit<S> {
     fn renewal(&self, seen: &Located, commit: &Commit) -> Result<Option<Renewal>, Error> {
         let is_of_rights = commit.wishes().renew;
         let Some(ticket) = &self.ticket else { return Ok(None) };
-        if !is_of_rights && !self.is_renewal_due(seen, commit) {
+        let is_due = || commit.has_response() && self.inner.is_renewal_due(&seen.body, self.now());
+        if !is_of_rights && !is_due() {
             return Ok(None);
         }
         let ticket = ticket.renewed(&*self.inner.settings.random)?;
         Ok(Some(Renewal { ticket, is_of_rights }))
-    }
-
-    /// Whether the ticket is old enough for another (S30).
-    fn is_renewal_due(&self, seen: &Located, commit: &Commit) -> bool {
-        let span = self.inner.settings.renew_every;
-        let is_old = span.is_some_and(|span| self.now().since(seen.body.renewed) >= span);
-        is_old && commit.has_response()
     }
 
     fn renew(&self, body: &mut Body, renewal: &Renewal, now: Timestamp) {
@@ -269,13 +267,6 @@ impl<S: Store> Visit<S> {
         body.former = Some(Former { ticket: body.ticket, until });
         body.ticket = renewal.ticket.hash();
         body.renewed = now;
-    }
-
-    /// Whether a new end is so far from the old one that it is worth being kept.
-    fn is_worth_moving(&self, limits: &Limits, old: Timestamp, new: Timestamp) -> bool {
-        let Some(idle) = limits.idle else { return old != new };
-        let threshold = self.inner.settings.touch_after.unwrap_or(idle / 10);
-        new.since(old).max(old.since(new)) > threshold
     }
 
     fn gone(&self, commit: &Commit) -> SetCookies {
@@ -320,11 +311,33 @@ impl<S: Store> Visit<S> {
         }
     }
 
-    fn limits_of(&self, body: &Body) -> Limits {
-        body.limits.unwrap_or(self.inner.settings.limits)
-    }
-
     fn now(&self) -> Timestamp {
         self.inner.settings.clock.now()
+    }
+}
+
+/// What the passing of time asks for.
+impl<S> Inner<S> {
+    pub(super) fn limits_of(&self, body: &Body) -> Limits {
+        body.limits.unwrap_or(self.settings.limits)
+    }
+
+    /// Whether the ticket is old enough for another (S30).
+    pub(super) fn is_renewal_due(&self, body: &Body, now: Timestamp) -> bool {
+        self.settings.renew_every.is_some_and(|span| now.since(body.renewed) >= span)
+    }
+
+    /// When a session ends that is used `now`, if that is worth being kept.
+    pub(super) fn new_end(&self, seen: &Located, now: Timestamp) -> Option<Timestamp> {
+        let limits = self.limits_of(&seen.body);
+        let end = limits.end(seen.body.created, now);
+        self.is_worth_moving(&limits, seen.expires_at, end).then_some(end)
+    }
+
+    /// Whether a new end is so far from the old one that it is worth being kept.
+    fn is_worth_moving(&self, limits: &Limits, old: Timestamp, new: Timestamp) -> bool {
+        let Some(idle) = limits.idle else { return old != new };
+        let threshold = self.settings.touch_after.unwrap_or(idle / 10);
+        new.since(old).max(old.since(new)) > threshold
     }
 }

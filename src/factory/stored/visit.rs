@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::body::Body;
-use super::{Base, Event, Inner};
+use super::{Event, Inner};
 use crate::csrf::CsrfSecrets;
 use crate::factory::{Commit, Opened, Refused};
 use crate::session::{BoxFuture, ClaimId, Limits, Remote, Server};
@@ -14,7 +14,8 @@ use crate::store::{
 use crate::ticket::{Ticket, TicketHash};
 use crate::{Entries, Error, Timestamp, Value};
 
-pub(super) struct Visit<S> {
+/// What `open` found out, for `commit`.
+pub struct Visit<S> {
     pub(super) inner: Arc<Inner<S>>,
     /// What the request brought.
     pub(super) ticket: Option<Ticket>,
@@ -75,8 +76,8 @@ impl Body {
 
 impl<S: Store> Visit<S> {
     /// Of a request without a session.
-    pub(super) fn absent(inner: &Arc<Inner<S>>) -> Arc<Self> {
-        Arc::new(Self { inner: inner.clone(), ticket: None, located: Mutex::new(None) })
+    pub(super) fn absent(inner: &Arc<Inner<S>>) -> Self {
+        Self { inner: inner.clone(), ticket: None, located: Mutex::new(None) }
     }
 
     /// Of a request with this ticket to this record.
@@ -85,19 +86,20 @@ impl<S: Store> Visit<S> {
         ticket: Ticket,
         located: Arc<Located>,
         now: Timestamp,
-    ) -> Opened<Base<S>> {
+    ) -> Opened<Self> {
         let (created, entries) = (located.body.created, located.body.entries.clone());
         let left = located.expires_at.since(now);
+        let rests =
+            !inner.is_renewal_due(&located.body, now) && inner.new_end(&located, now).is_none();
         let has_end = located.expires_at < Timestamp::MAX;
         let visit =
             Self { inner: inner.clone(), ticket: Some(ticket), located: Mutex::new(Some(located)) };
-        Opened::live(now, created, entries, Base(Arc::new(visit)))
-            .idle_left(has_end.then_some(left))
+        Opened::live(now, created, entries, visit).idle_left(has_end.then_some(left)).rests(rests)
     }
 
     /// What the session can do because it is kept here.
-    pub(super) fn serve(opened: Opened<Base<S>>) -> Opened<Base<S>> {
-        let server = opened.base.0.clone().server(true);
+    pub(super) fn serve(opened: Opened<Self>) -> Opened<Self> {
+        let server = opened.base.clone().server(true);
         opened.on_server(server)
     }
 
@@ -124,14 +126,15 @@ impl<S: Store> Visit<S> {
     pub(super) async fn offer(
         &self,
         seen: &Located,
-        next: Located,
+        mut next: Arc<Located>,
     ) -> Result<Option<Offer>, Error> {
         let inner = &self.inner;
         let record = next.record();
         let asked = inner.store.replace(&seen.key, seen.version, &record);
         match inner.call("kept", asked).await? {
             Replaced::Done(version) => {
-                self.set_located(Some(Arc::new(Located { version, ..next })));
+                Arc::make_mut(&mut next).version = version;
+                self.set_located(Some(next));
                 Ok(Some(Offer::Taken))
             }
             Replaced::Conflict(stored) => {
@@ -150,10 +153,11 @@ impl<S: Store> Visit<S> {
         let Some(mut seen) = self.located() else { return Ok(Vec::new()) };
         let mut turn = None;
         for _ in 0..ATTEMPTS {
-            let mut next = Located::clone(&seen);
+            let mut next = seen.clone();
+            let Body { claims, entries, .. } = &mut Arc::make_mut(&mut next).body;
             let until =
                 self.inner.settings.clock.now().saturating_add(self.inner.settings.flash_lease);
-            let messages = next.body.claims.take(&mut next.body.entries, queue, id, until)?;
+            let messages = claims.take(entries, queue, id, until)?;
             if messages.is_empty() {
                 self.set_located(Some(seen));
                 return Ok(messages);

@@ -4,11 +4,11 @@
 //! moving to the end of its list when a row is used, taking the longest idle one, and looking at the next few rows
 //! for one that has expired.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::store::{Record, StoreKey, Stored, Version};
 use crate::time::Timestamp;
@@ -22,7 +22,8 @@ const ANONYMOUS: usize = 0;
 const OWNED: usize = 1;
 
 pub(super) struct Shard {
-    hasher: RandomState,
+    /// A fast one: keys are random, and nobody chooses them.
+    hasher: DefaultHashBuilder,
     table: HashTable<u32>,
     rows: Vec<Row>,
     /// The first of the vacant rows, each of which names the next.
@@ -55,7 +56,7 @@ impl Shard {
     pub(super) fn new() -> Self {
         let empty = || List { first: NONE, last: NONE };
         Self {
-            hasher: RandomState::new(),
+            hasher: DefaultHashBuilder::default(),
             table: HashTable::new(),
             rows: Vec::new(),
             vacant: NONE,
