@@ -1,7 +1,12 @@
-//! What the measurements share: how a cost is measured, what the sessions hold, and how each library is driven.
+//! What is measured, how, and beside what.
 
+#[cfg(feature = "peers")]
+pub mod load;
 pub mod measure;
 pub mod ours;
+#[cfg(feature = "peers")]
 pub mod peers;
+#[cfg(feature = "peers")]
+pub mod plot;
+pub mod scenario;
 pub mod session;
-pub mod table;

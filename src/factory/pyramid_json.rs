@@ -144,9 +144,10 @@ fn text_length(rest: &str) -> usize {
     1 + rest_of_text(&rest.as_bytes()[1..])
 }
 
-/// Rewrites JSON text, which is the same in Python where it is plain. One with half a surrogate pair, which Python knows and Rust does not, stays as it is.
+/// Rewrites JSON text, which is the same in Python where it is plain. One with half a surrogate pair, which Python
+/// knows and Rust does not, stays as it is.
 fn retext(out: &mut String, token: &str) {
-    if token.trim_matches('"').bytes().all(is_plain) {
+    if token.trim_matches('"').bytes().fold(true, |all, byte| all & is_plain(byte)) {
         return out.push_str(token);
     }
     match serde_json::from_str::<String>(token) {
@@ -184,7 +185,8 @@ fn text(out: &mut String, decoded: &str) {
 
 /// Whether a byte of a text stands for itself.
 const fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
+    // Without a branch, so that many bytes are looked at at once.
+    matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\')
 }
 
 fn escape(out: &mut String, char: char) {

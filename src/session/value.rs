@@ -7,6 +7,7 @@ use bytes::Bytes;
 use memchr::memchr2;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use smallvec::SmallVec;
 
 use crate::Error;
 
@@ -40,13 +41,14 @@ impl Value {
     pub fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Self, Error> {
         let refuse =
             |reason| Error::Serialize { key: key.into(), type_name: type_name::<T>(), reason };
-        let json = serde_json::to_vec(value).map_err(|error| refuse(error.to_string()))?;
+        // Most values are short: such a one is written on the stack.
+        let mut json = SmallVec::<[u8; 128]>::new();
+        serde_json::to_writer(&mut json, value).map_err(|error| refuse(error.to_string()))?;
         if json.len() > MAX_VALUE_BYTES {
             return Err(refuse(format!("{} bytes, at most {MAX_VALUE_BYTES}", json.len())));
         }
         match depth(&json) {
-            // Without room to spare, which would be counted for apart.
-            0..=MAX_DEPTH => Ok(Self { json: json.into_boxed_slice().into() }),
+            0..=MAX_DEPTH => Ok(Self { json: Bytes::copy_from_slice(&json) }),
             depth => Err(Error::TooDeep { key: key.into(), depth }),
         }
     }

@@ -4,15 +4,15 @@
 //! command that failed. Nothing is left out silently: what a check needs is installed or asked
 //! for (`provision.rs`).
 
-use crate::provision;
 use crate::run::{Outcome, cargo, fail, heading, program, run};
 use crate::workspace::{LIBRARY, Workspace};
+use crate::{guard, provision};
 
 type Check = fn(&Workspace) -> Outcome;
 
 /// Everything that must hold before a commit.
 pub(crate) fn test(workspace: &Workspace) -> Outcome {
-    const CHECKS: [Check; 11] = [
+    const CHECKS: [Check; 12] = [
         formatting,
         lints,
         documentation,
@@ -21,6 +21,7 @@ pub(crate) fn test(workspace: &Workspace) -> Outcome {
         deny,
         tidiness,
         library_tests,
+        costs,
         testbed_tests,
         interop_tests,
         browser_tests,
@@ -111,6 +112,11 @@ fn tidiness(_: &Workspace) -> Outcome {
 fn library_tests(_: &Workspace) -> Outcome {
     heading("the library: unit, integration and doc tests");
     run(&mut cargo(["test", "--package", LIBRARY, "--all-features"]))
+}
+
+fn costs(workspace: &Workspace) -> Outcome {
+    heading("what a request costs: allocations and instructions");
+    guard::check(workspace)
 }
 
 fn testbed_tests(_: &Workspace) -> Outcome {

@@ -3,7 +3,9 @@
 //! The first word names the chore, this file maps it to a function. What `test` consists of is
 //! the list in `checks.rs`, the rules that `tidy` keeps are in `tidy.rs`.
 
+mod bench;
 mod checks;
+mod guard;
 mod provision;
 mod run;
 mod tidy;
@@ -19,6 +21,9 @@ usage: cargo xtask <chore>
 
   test           everything that must hold before a commit; installs what its tests need
   test --quick   formatting, lints, tidiness and the library's tests; no server, no browser
+  bench          every measurement, written to bench/RESULTS.md: half an hour
+  bench --quick  what a request costs inside the process, beside its goals
+  bench --accept takes the present costs as those that the tests hold requests to
   tidy           only the rules that no compiler knows: file heads, layers, rule numbers
   deny           licences, sources and banned crates of all dependencies
   help           this text";
@@ -29,6 +34,9 @@ fn main() -> ExitCode {
     let chore = match words.as_slice() {
         ["test"] => checks::test,
         ["test", "--quick"] => checks::quick,
+        ["bench"] => bench::all,
+        ["bench", "--quick"] => bench::quick,
+        ["bench", "--accept"] => guard::accept,
         ["tidy"] => tidy::report,
         ["deny"] => checks::deny,
         ["help" | "--help" | "-h"] => {

@@ -1,5 +1,5 @@
 //! What the checks need besides Rust: cargo-deny, a browser with its driver, a Python with
-//! Pyramid in it.
+//! Pyramid in it, and valgrind to count with.
 //!
 //! On Debian as root (a container, a CI machine) missing programs are installed; anywhere else
 //! the run ends with the command that installs them. The Python packages live in a virtual
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::run::{Failure, Outcome, answer, cargo, fail, program, run, works};
 use crate::workspace::Workspace;
 
-const PACKAGES: [&str; 4] = ["chromium", "chromium-driver", "python3", "python3-venv"];
+const PACKAGES: [&str; 5] = ["chromium", "chromium-driver", "python3", "python3-venv", "valgrind"];
 const CARGO_DENY: &str = "^0.20";
 const REQUIREMENTS: &str = "interop/requirements.txt";
 
@@ -37,6 +37,18 @@ pub(crate) fn cargo_deny() -> Outcome {
 /// Makes sure that `chromium` and `chromedriver` can be started.
 pub(crate) fn browser() -> Outcome {
     ensure("chromium and chromedriver", || on_path("chromium") && on_path("chromedriver"))
+}
+
+/// Makes sure that `valgrind` can be started.
+pub(crate) fn valgrind() -> Outcome {
+    ensure("valgrind", || works(&mut program("valgrind", ["--version"])))
+}
+
+/// Makes sure that what `bench/elsewhere` needs of Node's packages is there.
+pub(crate) fn node(workspace: &Workspace) -> Outcome {
+    ensure("node and npm", || on_path("node") && on_path("npm"))?;
+    let folder = workspace.root().join("bench/elsewhere");
+    run(program("npm", ["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(folder))
 }
 
 /// The Python of a virtual environment that holds exactly what [`REQUIREMENTS`] says. Made anew

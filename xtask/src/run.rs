@@ -57,6 +57,19 @@ pub(crate) fn answer(command: &mut Command) -> Outcome<String> {
     String::from_utf8(output).or_else(|_| fail(format!("not UTF-8: the output of {shown}")))
 }
 
+/// Runs a command and returns what it printed to stderr, shown only if it fails.
+pub(crate) fn run_silently(command: &mut Command) -> Outcome<String> {
+    let shown = show(command);
+    match command.stdin(Stdio::null()).output() {
+        Ok(output) => match (String::from_utf8(output.stderr), output.status.success()) {
+            (Ok(said), true) => Ok(said),
+            (Ok(said), false) => fail(format!("failed ({}): {shown}\n{said}", output.status)),
+            (Err(_), _) => fail(format!("not UTF-8: the output of {shown}")),
+        },
+        Err(error) => fail(format!("cannot start `{shown}`: {error}")),
+    }
+}
+
 /// Does this command work here? It is silent either way.
 pub(crate) fn works(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

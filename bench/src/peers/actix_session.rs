@@ -1,60 +1,88 @@
-//! actix-session 0.11 with its cookie store, signed, on actix-web 4.
+//! actix-session 0.11 with its cookie store, signed and private, on actix-web 4.
 
+use actix_http::Request as Sent;
 use actix_session::config::CookieContentSecurity;
 use actix_session::storage::CookieSessionStore;
 use actix_session::{Session, SessionMiddleware};
 use actix_web::cookie::Key;
-use actix_web::dev::Service;
+use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use actix_web::test::{TestRequest, init_service};
 use actix_web::{App, HttpResponse, web};
 
-use crate::measure::{Cost, at_once, cost};
+use crate::measure::{Request, at_once};
 use crate::session::{NUMBER, Op, Size, next_number};
 
-/// What a request costs beyond one to an application without sessions.
+pub const SIGNED: &str = "actix-session 0.11.0, signed";
+pub const PRIVATE: &str = "actix-session 0.11.0, private";
+
 #[must_use]
-pub fn handled(size: Size, op: Op) -> Cost {
+pub fn signed(size: Option<Size>, op: Op) -> Request {
+    handling(size, op, CookieContentSecurity::Signed)
+}
+
+#[must_use]
+pub fn private(size: Option<Size>, op: Op) -> Request {
+    handling(size, op, CookieContentSecurity::Private)
+}
+
+/// The same request to an application without sessions.
+#[must_use]
+pub fn bare(with_cookie: bool) -> Request {
+    let app = at_once(init_service(App::new().route("/", web::get().to(async || answer()))));
+    let cookie = with_cookie.then(|| HeaderValue::from_static("session=anything"));
+    sending(app, cookie)
+}
+
+fn handling(size: Option<Size>, op: Op, security: CookieContentSecurity) -> Request {
     let sessions = SessionMiddleware::builder(CookieSessionStore::default(), Key::from(&[7; 64]))
-        .cookie_content_security(CookieContentSecurity::Signed)
+        .cookie_content_security(security)
         .build();
-    let leave = || async { HttpResponse::Ok().finish() };
     let begin = move |session: Session| async move {
         session.insert(NUMBER, next_number()).expect("kept");
-        for (key, text) in size.texts() {
+        for (key, text) in size.map(Size::texts).unwrap_or_default() {
             session.insert(key, text).expect("kept");
         }
-        HttpResponse::Ok().finish()
+        answer()
     };
-    let read = |session: Session| async move {
+    let read = async |session: Session| {
         std::hint::black_box(session.get::<u64>(NUMBER).expect("read"));
-        HttpResponse::Ok().finish()
+        answer()
     };
-    let write = |session: Session| async move {
+    let write = async |session: Session| {
         session.insert(NUMBER, next_number()).expect("kept");
-        HttpResponse::Ok().finish()
+        answer()
     };
-    let app = App::new()
-        .wrap(sessions)
-        .route("/begin", web::get().to(begin))
-        .route("/leave", web::get().to(leave))
-        .route("/read", web::get().to(read))
-        .route("/write", web::get().to(write));
+    let route = match op {
+        Op::Leave => web::get().to(async || answer()),
+        Op::Read => web::get().to(read),
+        Op::Write => web::get().to(write),
+    };
+    let app = App::new().wrap(sessions).route("/begin", web::get().to(begin)).route("/", route);
     let app = at_once(init_service(app));
-    let bare = at_once(init_service(App::new().route("/leave", web::get().to(leave))));
-    let begun = at_once(app.call(TestRequest::get().uri("/begin").to_request()));
-    let begun = begun.expect("an answer");
-    let cookie = begun.headers().get(SET_COOKIE).expect("a cookie").to_str().expect("text");
-    let cookie = HeaderValue::from_str(cookie.split(';').next().expect("a pair")).expect("a value");
-    let path = match op {
-        Op::Leave => "/leave",
-        Op::Read => "/read",
-        Op::Write => "/write",
-    };
-    let request = |path| {
-        let request = TestRequest::get().uri(path);
-        request.insert_header((COOKIE, cookie.clone())).to_request()
-    };
-    let bare = cost(|| drop(at_once(bare.call(request("/leave"))).expect("an answer")));
-    cost(|| drop(at_once(app.call(request(path))).expect("an answer"))).beyond(bare)
+    let cookie = size.map(|_| {
+        let begun = at_once(app.call(TestRequest::get().uri("/begin").to_request()));
+        let begun = begun.expect("an answer");
+        let cookie = begun.headers().get(SET_COOKIE).expect("a cookie").to_str().expect("text");
+        HeaderValue::from_str(cookie.split(';').next().expect("a pair")).expect("a value")
+    });
+    sending(app, cookie)
+}
+
+fn sending<S>(app: S, cookie: Option<HeaderValue>) -> Request
+where
+    S: Service<Sent, Response = ServiceResponse, Error = actix_web::Error> + 'static,
+{
+    Box::new(move || {
+        let request = TestRequest::get().uri("/");
+        let request = match &cookie {
+            Some(cookie) => request.insert_header((COOKIE, cookie.clone())),
+            None => request,
+        };
+        drop(at_once(app.call(request.to_request())).expect("an answer"));
+    })
+}
+
+fn answer() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain").finish()
 }

@@ -2,46 +2,48 @@
 
 use std::convert::Infallible;
 
-use http::{HeaderValue, Request, Response};
+use http::HeaderValue;
 use tower::{Layer, service_fn};
 use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
 
-use crate::measure::{Cost, ask, cost};
-use crate::ours::bare;
-use crate::session::{Body, NUMBER, Op, Size, cookie, next_number, request};
+use crate::measure::{Request, ask};
+use crate::session::{Body, NUMBER, Op, Size, answer, cookie, next_number, request};
 
-pub type Sessions = SessionManagerLayer<MemoryStore>;
+pub const NAME: &str = "tower-sessions 0.15.0, memory";
 
 #[must_use]
-pub fn memory() -> Sessions {
-    SessionManagerLayer::new(MemoryStore::default())
+pub fn in_memory(size: Option<Size>, op: Op) -> Request {
+    let sessions = SessionManagerLayer::new(MemoryStore::default());
+    let cookie = size.map(|size| begin(&sessions, size));
+    let mut service = sessions.layer(service_fn(move |request: http::Request<Body>| async move {
+        match op {
+            Op::Leave => {}
+            Op::Read => {
+                let session = session_of(&request);
+                std::hint::black_box(session.get::<u64>(NUMBER).await.expect("read"));
+            }
+            Op::Write => {
+                let session = session_of(&request);
+                session.insert(NUMBER, next_number()).await.expect("kept");
+            }
+        }
+        Ok::<_, Infallible>(answer())
+    }));
+    Box::new(move || drop(ask(&mut service, request(cookie.as_ref()))))
 }
 
-#[must_use]
-pub fn begin(sessions: &Sessions, size: Size) -> HeaderValue {
-    let mut service = sessions.layer(service_fn(move |request: Request<Body>| async move {
-        let session = request.extensions().get::<Session>().expect("a session").clone();
+fn begin(sessions: &SessionManagerLayer<MemoryStore>, size: Size) -> HeaderValue {
+    let mut service = sessions.layer(service_fn(move |request: http::Request<Body>| async move {
+        let session = session_of(&request);
         session.insert(NUMBER, next_number()).await.expect("kept");
         for (key, text) in size.texts() {
             session.insert(&key, text).await.expect("kept");
         }
-        Ok::<_, Infallible>(Response::new(String::new()))
+        Ok::<_, Infallible>(answer())
     }));
     cookie(ask(&mut service, request(None)).headers())
 }
 
-#[must_use]
-pub fn handled(sessions: &Sessions, cookie: Option<&HeaderValue>, op: Op) -> Cost {
-    let mut service = sessions.layer(service_fn(move |request: Request<Body>| async move {
-        let session = request.extensions().get::<Session>().expect("a session").clone();
-        match op {
-            Op::Leave => {}
-            Op::Read => {
-                std::hint::black_box(session.get::<u64>(NUMBER).await.expect("read"));
-            }
-            Op::Write => session.insert(NUMBER, next_number()).await.expect("kept"),
-        }
-        Ok::<_, Infallible>(Response::new(String::new()))
-    }));
-    cost(|| drop(ask(&mut service, request(cookie)))).beyond(bare(cookie))
+fn session_of(request: &http::Request<Body>) -> Session {
+    request.extensions().get::<Session>().expect("a session").clone()
 }

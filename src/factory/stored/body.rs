@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::claims::{Claim, Claims};
 use crate::csrf::CsrfSecret;
@@ -70,7 +70,7 @@ impl Body {
     /// The bytes of a record.
     pub(super) fn encode(&self) -> Bytes {
         let run = self.entries.run();
-        let mut data = Vec::with_capacity(64 + run.len());
+        let mut data = BytesMut::with_capacity(64 + run.len());
         data.put_u8(FORMAT);
         data.put_u8(self.flags());
         data.put_i64(self.created.as_micros());
@@ -99,7 +99,7 @@ impl Body {
         }
         data.put_slice(run);
         data.put_u32(crc32fast::hash(&data));
-        data.into_boxed_slice().into()
+        data.freeze()
     }
 
     /// Reads a record's bytes; `None` if they are anything else.
@@ -190,7 +190,7 @@ fn get_former(data: &mut Bytes) -> Option<Former> {
 }
 
 /// How many, and each as its name, its end, its queue's key and the messages; both texts after their lengths.
-fn put_claims(data: &mut Vec<u8>, claims: &Claims) {
+fn put_claims(data: &mut BytesMut, claims: &Claims) {
     data.put_u32(claims.list().len() as u32);
     for claim in claims.list() {
         data.put_u64(claim.id);
