@@ -2,10 +2,10 @@
 
 use std::hint::black_box;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use cloakroom::time::{Clock, SystemClock};
 use cloakroom_bench::measure::{Request, costs};
 use cloakroom_bench::session::{bare, request};
 use hmac::{Hmac, KeyInit, Mac};
@@ -28,7 +28,7 @@ fn main() {
 fn steps() -> Vec<(&'static str, Request)> {
     vec![
         ("a place for the session in the request: an `Arc` in `Extensions`", Box::new(place())),
-        ("the clock", Box::new(|| _ = black_box(SystemTime::now()))),
+        ("the clock", Box::new(|| _ = black_box(SystemClock.now()))),
         ("a lock, taken and given back", Box::new(lock())),
         ("a ticket's 64 characters to bytes", Box::new(ticket_bytes())),
         ("a ticket's SHA-256", Box::new(ticket_hash())),
@@ -37,6 +37,7 @@ fn steps() -> Vec<(&'static str, Request)> {
         ("48 random bytes from the operating system", Box::new(random())),
         ("HMAC-SHA-512 of 1 KB, the key taken in before", Box::new(mac::<Hmac<Sha512>>())),
         ("HMAC-SHA-256 of 1 KB, the key taken in before", Box::new(mac::<Hmac<Sha256>>())),
+        ("two tags of HMAC-SHA-256 of short texts", Box::new(tags())),
         ("1 KB from base64", Box::new(from_base64())),
         ("1 KB to base64", Box::new(to_base64())),
         ("1 KB of JSON in ten keys, read as far as where each value ends", Box::new(json())),
@@ -90,6 +91,17 @@ fn mac<M: Mac + KeyInit + Clone>() -> impl FnMut() {
         let mut mac = key.clone();
         mac.update(black_box(&message));
         black_box(mac.finalize());
+    }
+}
+
+fn tags() -> impl FnMut() {
+    let key = Hmac::<Sha256>::new_from_slice(&[7; 32]).expect("a key");
+    move || {
+        for length in [24, 43] {
+            let mut mac = key.clone();
+            mac.update(black_box(&[7; 43][..length]));
+            black_box(mac.finalize());
+        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! How much memory live sessions take: each library creates a number of them, with two keys each, as requests do, in
 //! a process of its own, and prints what the process grew by.
 //!
+//! And how large a file becomes that a tenth of them are kept in.
+//!
 //! `memory_footprint [SESSIONS]`, default one million; Linux only.
 
 use std::convert::Infallible;
 use std::process::Command;
 use std::time::Instant;
 
-use cloakroom::store::MemoryStore;
+use cloakroom::store::{Durability, MemoryStore, SqliteStore, Store};
 use cloakroom::{Session, SessionLayer, StoredFactory};
 use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
@@ -21,7 +23,12 @@ fn main() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let grown = runtime.expect("a runtime").block_on(async {
             match library.as_str() {
-                "ours" => fill(ours(number(sessions)), number(sessions)).await,
+                "ours" => {
+                    let sessions = number(sessions);
+                    let capacity = sessions + sessions / 10;
+                    let store = MemoryStore::builder().capacity(capacity).build();
+                    fill(ours(store), sessions).await
+                }
                 _ => fill(tower_sessions(), number(sessions)).await,
             }
         });
@@ -62,12 +69,29 @@ fn compare(sessions: usize) {
     let is_met = if ratio <= GOAL { "yes" } else { "no" };
     println!("\n| row | ratio | goal | met |\n|---|---|---|---|");
     println!("| resident memory | {ratio:.3} | ≤ {GOAL} | {is_met} |\n");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime").block_on(keep_in_file(sessions / 10));
+}
+
+async fn keep_in_file(sessions: usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sessions.sqlite");
+    let store = SqliteStore::options(&path).durability(Durability::Fast).open();
+    fill(ours(store.expect("a store")), sessions).await;
+    let bytes: u64 = std::fs::read_dir(folder.path())
+        .expect("a folder")
+        .filter_map(|file| Some(file.ok()?.metadata().ok()?.len()))
+        .sum();
+    println!("| {sessions} live sessions of two keys | on disk | each |\n|---|---|---|");
+    let (megabytes, each) = (bytes / 1_000_000, bytes / sessions as u64);
+    println!(
+        "| **cloakroom, SQLite**, the log beside the file included | {megabytes} MB | {each} bytes |\n"
+    );
 }
 
 fn ours(
-    sessions: usize,
+    store: impl Store,
 ) -> impl Service<Request<()>, Response = Response<String>, Error = Infallible> {
-    let store = MemoryStore::builder().capacity(sessions + sessions / 10).build();
     let layer = SessionLayer::new(StoredFactory::new(store));
     layer.layer(service_fn(async |request: Request<()>| {
         let session = Session::of(&request).await.expect("a session");
