@@ -23,6 +23,7 @@ usage: cargo xtask <chore>
   test --quick   formatting, lints, tidiness and the library's tests; no server, no browser
   bench          every measurement, written to bench/RESULTS.md: half an hour
   bench --quick  what a request costs inside the process, beside its goals
+  bench --guard  fails where a request makes more allocations or takes more instructions
   bench --accept takes the present costs as those that the tests hold requests to
   tidy           only the rules that no compiler knows: file heads, layers, rule numbers
   deny           licences, sources and banned crates of all dependencies
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         ["test", "--quick"] => checks::quick,
         ["bench"] => bench::all,
         ["bench", "--quick"] => bench::quick,
+        ["bench", "--guard"] => guard::check,
         ["bench", "--accept"] => guard::accept,
         ["tidy"] => tidy::report,
         ["deny"] => checks::deny,
