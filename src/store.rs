@@ -62,12 +62,16 @@ use crate::time::Timestamp;
 
 mod index;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod sweep;
 
 pub use index::{Index, Listed};
 pub use memory::{Counts, MemoryBuilder, MemoryStore};
+#[cfg(feature = "redis")]
+pub use redis::{RedisOptions, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteOptions, SqliteStore};
 pub use sweep::Sweep;
@@ -304,7 +308,7 @@ impl StoreError {
     }
 
     /// What is behind it, as one line.
-    #[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code))] // where many share one failure
     pub(crate) fn causes(&self) -> String {
         crate::error::causes(self)
     }

@@ -9,6 +9,7 @@ mod page;
 mod pages;
 mod secret;
 mod site;
+mod stored;
 mod twin;
 
 use std::future::IntoFuture;
@@ -34,7 +35,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), String> {
     let options = Options::parse(std::env::args().skip(1))?;
-    let (site, sessions) = Site::open(&options)?;
+    let (site, sessions) = Site::open(&options).await?;
     let listener = TcpListener::bind(&options.listen).await.map_err(|error| {
         format!(
             "cannot listen on {}: {error}; choose another with --listen ADDRESS:PORT",
@@ -80,8 +81,13 @@ fn origins(ip: IpAddr, port: u16) -> Vec<String> {
 }
 
 fn where_sessions_are(options: &Options) -> String {
-    match options.factory {
+    match &options.factory {
         Factory::Sqlite => format!("in {}", options.database.display()),
+        // Without what is before the host, which may be a password.
+        Factory::Redis(url) => {
+            let host = url.trim_start_matches("redis://").rsplit('@').next();
+            format!("in Redis at {}", host.unwrap_or_default())
+        }
         Factory::SignedCookie => {
             format!("in a signed cookie; its secret is in {}", options.secret_file.display())
         }

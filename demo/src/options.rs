@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: cloakroom-demo [--listen ADDRESS:PORT] [--factory sqlite|signed-cookie] \
-                     [--database PATH] [--secret-file PATH]";
+const USAGE: &str = "usage: cloakroom-demo [--listen ADDRESS:PORT] \
+                     [--factory sqlite|redis://HOST[:PORT]|signed-cookie] [--database PATH] [--secret-file PATH]";
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Options {
@@ -16,9 +16,11 @@ pub(crate) struct Options {
 }
 
 /// How sessions are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Factory {
     Sqlite,
+    /// With the URL, which may hold a password.
+    Redis(String),
     SignedCookie,
 }
 
@@ -51,6 +53,7 @@ impl Factory {
         match name {
             "sqlite" => Ok(Self::Sqlite),
             "signed-cookie" => Ok(Self::SignedCookie),
+            url if url.starts_with("redis://") => Ok(Self::Redis(url.to_owned())),
             _ => Err(format!("unknown factory {name}; {USAGE}")),
         }
     }

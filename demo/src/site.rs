@@ -10,13 +10,14 @@ use std::time::Duration;
 use axum::response::Response;
 use cloakroom::csrf::Rule;
 use cloakroom::factory::Event;
-use cloakroom::store::SqliteStore;
-use cloakroom::{Error, SessionLayer, SignedCookieFactory, StoredFactory};
+use cloakroom::store::{RedisStore, SqliteStore, Store};
+use cloakroom::{ConfigError, Error, SessionLayer, SignedCookieFactory, StoredFactory};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{not_kept, told};
 use crate::options::{Factory, Options};
 use crate::secret;
+use crate::stored::Stored;
 
 const CSRF_GRACE: Duration = Duration::from_secs(5 * 60);
 
@@ -25,7 +26,7 @@ type Layer = SessionLayer<fn(&Error) -> Response>;
 /// Cheap to clone: each request has one.
 #[derive(Clone)]
 pub(crate) struct Site {
-    sessions: Option<StoredFactory<SqliteStore>>,
+    sessions: Option<Stored>,
     noticed: Arc<Noticed>,
 }
 
@@ -51,10 +52,12 @@ impl Site {
     /// The site and the layer that gives its requests their sessions.
     ///
     /// The demo is served over plain http on loopback, where some browsers drop a cookie that is `Secure`.
-    pub(crate) fn open(options: &Options) -> Result<(Self, Layer), String> {
-        match options.factory {
+    pub(crate) async fn open(options: &Options) -> Result<(Self, Layer), String> {
+        match &options.factory {
             Factory::Sqlite => Self::on_sqlite(&options.database)
                 .map_err(|error| format!("{}: {}", options.database.display(), told(&*error))),
+            // Without the URL, which may hold a password.
+            Factory::Redis(url) => Self::on_redis(url).await.map_err(|error| told(&*error)),
             Factory::SignedCookie => Self::in_signed_cookie(&options.secret_file),
         }
     }
@@ -63,16 +66,27 @@ impl Site {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
+        Ok(Self::stored(SqliteStore::open(path)?, Stored::Sqlite)?)
+    }
+
+    async fn on_redis(url: &str) -> Result<(Self, Layer), Box<dyn std::error::Error>> {
+        Ok(Self::stored(RedisStore::connect(url).await?, Stored::Redis)?)
+    }
+
+    fn stored<S: Store>(
+        store: S,
+        stored: fn(StoredFactory<S>) -> Stored,
+    ) -> Result<(Self, Layer), ConfigError> {
         let noticed = Arc::new(Noticed::default());
         let notes = noticed.clone();
-        let factory = StoredFactory::builder(SqliteStore::open(path)?)
+        let factory = StoredFactory::builder(store)
             .insecure_plain_http()
             // A form that stood open in another tab while its visitor signed in can be sent for a while.
             .csrf_grace(CSRF_GRACE)
             .on_event(move |event| notes.count(event))
             .build()?;
         let layer = SessionLayer::new(factory.clone()).on_error(not_kept as _);
-        Ok((Self { sessions: Some(factory), noticed }, layer))
+        Ok((Self { sessions: Some(stored(factory)), noticed }, layer))
     }
 
     fn in_signed_cookie(path: &Path) -> Result<(Self, Layer), String> {
@@ -88,7 +102,7 @@ impl Site {
     }
 
     /// The factory, for what concerns other sessions than that of the request.
-    pub(crate) fn sessions(&self) -> Result<&StoredFactory<SqliteStore>, Error> {
+    pub(crate) fn sessions(&self) -> Result<&Stored, Error> {
         self.sessions.as_ref().ok_or(Error::NotSupported { what: "a list of sessions" })
     }
 

@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Connection {
     stream: BufReader<TcpStream>,
+    /// The other of two processes, if the service has two.
+    beside: Option<String>,
 }
 
 impl Connection {
@@ -26,15 +28,30 @@ impl Connection {
     /// If the service cannot be reached.
     #[must_use]
     pub fn to(service: &Service) -> Self {
-        let address = service.url().trim_start_matches("http://");
-        Self::open(address).unwrap_or_else(|error| panic!("{address}: {error}"))
+        let url = service.url();
+        let beside = service.urls().find(|other| *other != url).map(str::to_owned);
+        Self { beside, ..Self::open(url) }
     }
 
-    fn open(address: &str) -> io::Result<Self> {
+    /// A connection to the other process of a service that has two.
+    ///
+    /// # Panics
+    /// If it cannot be reached.
+    #[must_use]
+    pub fn beside(&self) -> Option<Self> {
+        self.beside.as_deref().map(Self::open)
+    }
+
+    fn open(url: &str) -> Self {
+        let address = url.trim_start_matches("http://");
+        Self::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"))
+    }
+
+    fn connect(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self { stream: BufReader::new(stream), beside: None })
     }
 
     /// `POST` with a body of JSON and this ticket, if it is not empty.

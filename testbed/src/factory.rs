@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ::axum::Router;
-use cloakroom::store::{Index, MemoryStore, SqliteStore};
+use cloakroom::store::{Index, MemoryStore, RedisStore, SqliteStore};
 use cloakroom::testing::{FakeClock, FaultyStore};
 use cloakroom::time::{Clock, SystemClock};
 use cloakroom::{SignedCookieFactory, StoredFactory};
@@ -15,7 +15,7 @@ use crate::options::{FactoryUrl, Options};
 use crate::setup::Setup;
 
 /// The service with the factory that the options name. What is wrong with them, such as a weak secret, is text.
-pub(crate) fn service(options: &Options) -> Result<Router, String> {
+pub(crate) async fn service(options: &Options) -> Result<Router, String> {
     let clock = options.now.map(FakeClock::at);
     let setup = Setup { clock: clock.clone(), ..Setup::default() };
     let clock = move || clock.as_ref().map_or_else(|| SystemClock.now(), FakeClock::now);
@@ -29,6 +29,14 @@ pub(crate) fn service(options: &Options) -> Result<Router, String> {
                 None => sqlite,
             };
             stored(options, sqlite.open().map_err(|error| error_chain(&error))?, setup)
+        }
+        FactoryUrl::Redis(url) => {
+            let redis = RedisStore::options(url).clock(clock);
+            let redis = match &options.stored.prefix {
+                Some(prefix) => redis.prefix(prefix),
+                None => redis,
+            };
+            stored(options, redis.connect().await.map_err(|error| error_chain(&error))?, setup)
         }
     }
 }

@@ -25,10 +25,10 @@ use tokio::sync::oneshot;
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse(std::env::args().skip(1));
-    let prepared = options.and_then(|options| {
-        let service = factory::service(&options)?;
-        Ok((options, service))
-    });
+    let prepared = match options {
+        Ok(options) => factory::service(&options).await.map(|service| (options, service)),
+        Err(problem) => Err(problem),
+    };
     match prepared {
         Err(problem) => {
             eprintln!("cloakroom-testbed: {problem}");

@@ -4,7 +4,7 @@
 //! | option | is |
 //! |---|---|
 //! | `--adapter axum` | what serves |
-//! | `--factory signed-cookie:`, `memory:` or `sqlite:PATH` | where sessions are kept |
+//! | `--factory signed-cookie:`, `memory:`, `sqlite:PATH` or `redis://…` | where sessions are kept |
 //! | `--listen ADDRESS` | default `127.0.0.1:0` |
 //! | `--secret TEXT` | signs cookies; a store needs none |
 //! | `--idle SECONDS`, `--renew-after SECONDS` | limits, or `never` |
@@ -26,6 +26,7 @@
 //! | `--io-timeout MILLISECONDS` | the budget of a store call, or `never` |
 //! | `--io-fault CALL=FAULT,…` | calls `load create replace touch remove`; faults `hang fail lost garbage` |
 //! | `--durability durable` or `fast` | of SQLite |
+//! | `--prefix TEXT` | what all keys in Redis begin with |
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,7 +38,6 @@ use serde_json::json;
 use crate::faults::Failing;
 
 /// What the service is to be. Limits that are `None` stay as the library's defaults are.
-#[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) listen: String,
     pub(crate) factory: FactoryUrl,
@@ -53,11 +53,13 @@ pub(crate) struct Options {
 }
 
 /// Where sessions are kept.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) enum FactoryUrl {
     SignedCookie,
     Memory,
     Sqlite(PathBuf),
+    /// Its URL, which may hold a password.
+    Redis(String),
 }
 
 /// How `/csrf/guarded` is guarded.
@@ -92,6 +94,7 @@ pub(crate) struct StoredOptions {
     pub(crate) io_timeout: Option<Limit>,
     pub(crate) faults: Vec<Failing>,
     pub(crate) durability: Option<Durability>,
+    pub(crate) prefix: Option<String>,
 }
 
 /// A span of whole seconds, or `never`.
@@ -176,7 +179,12 @@ impl Options {
             (FactoryUrl::SignedCookie, Some(name), _) => {
                 Err(format!("{name} is for sessions in a store: signed-cookie: has none"))
             }
-            (FactoryUrl::Memory, _, Some(_)) => Err("--durability is for sqlite:".into()),
+            (FactoryUrl::Memory | FactoryUrl::Redis(_), _, Some(_)) => {
+                Err("--durability is for sqlite:".into())
+            }
+            (FactoryUrl::Memory | FactoryUrl::Sqlite(_), ..) if self.stored.prefix.is_some() => {
+                Err("--prefix is for redis://".into())
+            }
             _ => Ok(()),
         }
     }
@@ -199,6 +207,7 @@ impl StoredOptions {
                 let known = [("durable", Durability::Durable), ("fast", Durability::Fast)];
                 self.durability = Some(one_of(name, &value?, &known)?);
             }
+            "--prefix" => self.prefix = Some(value?),
             _ => return Err(format!("unknown option {name}")),
         }
         Ok(())
@@ -225,6 +234,7 @@ fn factory(url: &str) -> Result<FactoryUrl, String> {
         }
         ("sqlite:", "") => Err("--factory sqlite: needs the path of a file".into()),
         ("sqlite:", path) => Ok(FactoryUrl::Sqlite(path.into())),
+        ("redis://", _) => Ok(FactoryUrl::Redis(url.into())),
         // The scheme only: the rest of a store's URL may hold a password.
         (scheme, _) => Err(format!("--factory {scheme} is not built yet")),
     }

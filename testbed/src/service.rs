@@ -3,12 +3,15 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A running service. Dropping it ends it.
+/// A running service: one process, or two that share a store. Dropping it ends it.
 #[derive(Debug)]
 pub struct Service {
     process: Child,
     url: String,
+    other: Option<Box<Self>>,
+    asked: AtomicUsize,
 }
 
 impl Service {
@@ -30,13 +33,29 @@ impl Service {
         }
         let url = ready.trim_end().strip_prefix("listening on ");
         let url = url.unwrap_or_else(|| panic!("{command:?} said {ready:?}")).to_owned();
-        Self { process, url }
+        Self { process, url, other: None, asked: AtomicUsize::new(0) }
     }
 
-    /// Where it listens, such as `http://127.0.0.1:4711`.
+    /// This one and another, which are then asked in turn, as behind a balancer.
+    #[must_use]
+    pub fn beside(mut self, other: Self) -> Self {
+        self.other = Some(Box::new(other));
+        self
+    }
+
+    /// Where it listens, such as `http://127.0.0.1:4711`; of two, the one whose turn it is.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        match &self.other {
+            Some(other) if self.asked.fetch_add(1, Ordering::Relaxed) % 2 == 1 => &other.url,
+            _ => &self.url,
+        }
+    }
+
+    /// Both of two.
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &str> {
+        let other = self.other.iter().map(|other| other.url.as_str());
+        std::iter::once(self.url.as_str()).chain(other)
     }
 
     /// Asks it to stop, as a service manager does.

@@ -111,6 +111,7 @@ fn tidiness(_: &Workspace) -> Outcome {
 
 fn library_tests(_: &Workspace) -> Outcome {
     heading("the library: unit, integration and doc tests");
+    provision::engines()?;
     run(&mut cargo(["test", "--package", LIBRARY, "--all-features"]))
 }
 
@@ -121,6 +122,7 @@ fn costs(workspace: &Workspace) -> Outcome {
 
 fn testbed_tests(_: &Workspace) -> Outcome {
     heading("the testbed: every operation from outside, over HTTP");
+    provision::engines()?;
     run(&mut cargo(["test", "--package", "cloakroom-testbed"]))
 }
 

@@ -5,6 +5,7 @@
 
 mod bench;
 mod checks;
+mod engines;
 mod guard;
 mod provision;
 mod run;
@@ -21,6 +22,7 @@ usage: cargo xtask <chore>
 
   test           everything that must hold before a commit; installs what its tests need
   test --quick   formatting, lints, tidiness and the library's tests; no server, no browser
+  engines        starts every engine, prints their URLs, and stops them when stdin closes
   bench          every measurement, written to bench/RESULTS.md: half an hour
   bench --quick  what a request costs inside the process, beside its goals
   bench --guard  fails where a request makes more allocations or takes more instructions
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let chore = match words.as_slice() {
         ["test"] => checks::test,
         ["test", "--quick"] => checks::quick,
+        ["engines"] => engines::serve,
         ["bench"] => bench::all,
         ["bench", "--quick"] => bench::quick,
         ["bench", "--guard"] => guard::check,

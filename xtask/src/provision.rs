@@ -1,5 +1,5 @@
 //! What the checks need besides Rust: cargo-deny, a browser with its driver, a Python with
-//! Pyramid in it, and valgrind to count with.
+//! Pyramid in it, the engines that sessions are kept in, and valgrind to count with.
 //!
 //! On Debian as root (a container, a CI machine) missing programs are installed; anywhere else
 //! the run ends with the command that installs them. The Python packages live in a virtual
@@ -37,6 +37,11 @@ pub(crate) fn cargo_deny() -> Outcome {
 /// Makes sure that `chromium` and `chromedriver` can be started.
 pub(crate) fn browser() -> Outcome {
     ensure("chromium and chromedriver", || on_path("chromium") && on_path("chromedriver"))
+}
+
+/// Makes sure that every engine can be started that sessions can be kept in.
+pub(crate) fn engines() -> Outcome {
+    ensure("redis-server", || on_path("redis-server"))
 }
 
 /// Makes sure that `valgrind` can be started.

@@ -51,11 +51,14 @@ pub(crate) fn sessions(connection: &mut Connection, ticket: &str) -> usize {
     connection.get("/mine", ticket).json()["sessions"].as_array().expect("a list").len()
 }
 
-/// A count of `/stats`, such as `gone` or `store_calls/load`.
+/// A count of `/stats`, such as `gone` or `store_calls/load`; of two processes, both together.
 pub(crate) fn stat(connection: &mut Connection, name: &str) -> u64 {
-    let stats = connection.get("/stats", "").json();
-    let count = name.split('/').fold(&stats, |value, member| &value[member]);
-    count.as_u64().unwrap_or_else(|| panic!("{name}: {stats}"))
+    let own = |connection: &mut Connection| {
+        let stats = connection.get("/stats", "").json();
+        let count = name.split('/').fold(&stats, |value, member| &value[member]);
+        count.as_u64().unwrap_or_else(|| panic!("{name}: {stats}"))
+    };
+    own(connection) + connection.beside().as_mut().map_or(0, own)
 }
 
 /// Asks again and again until it is so. What never comes about is a failed test, after half a minute at the least.

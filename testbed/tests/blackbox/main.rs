@@ -67,6 +67,22 @@ mod sqlite {
     mod visits;
 }
 
+#[path = "every_factory"]
+mod redis {
+    /// Somebody without cookies, at a testbed with this factory and these options.
+    fn visitor(options: &str) -> cloakroom_testbed::Visitor<'static> {
+        crate::visitor(&format!("--factory redis: {options}"))
+    }
+
+    mod csrf;
+    mod dictionary;
+    mod facts;
+    mod failing;
+    mod flash;
+    mod unseen;
+    mod visits;
+}
+
 #[path = "every_store"]
 mod memory_store {
     /// A testbed for one test alone.
@@ -103,29 +119,77 @@ mod sqlite_store {
     mod unreliable;
 }
 
+#[path = "every_store"]
+mod redis_store {
+    /// A testbed for one test alone.
+    fn start(options: &str) -> cloakroom_testbed::Service {
+        crate::start(&format!("--factory redis: {options}"))
+    }
+
+    mod account;
+    mod adding;
+    mod finality;
+    mod flash_once;
+    mod limits;
+    mod overwriting;
+    mod resurrection;
+    mod tickets;
+    mod unreliable;
+}
+
+/// The races, between two processes that share a store.
+#[path = "every_store"]
+mod redis_shared {
+    /// Two testbeds for one test alone.
+    fn start(options: &str) -> cloakroom_testbed::Service {
+        crate::start_two(&format!("--factory redis: {options}"))
+    }
+
+    mod adding;
+    mod finality;
+    mod flash_once;
+    mod overwriting;
+    mod resurrection;
+}
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
 
+use cloakroom_engines::Redis;
 use cloakroom_testbed::{Service, Visitor};
 
 /// When the clocks of most tests stand still.
 const NOW: u64 = 1_700_000_000;
 
-/// The testbed as a command, with these options, separated by spaces. `sqlite:` alone gets a file of its own.
+/// The testbed as a command, with these options, separated by spaces. `sqlite:` alone gets a file of its own,
+/// `redis:` alone keys of its own.
 fn command(options: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom-testbed"));
     command.arg("--until-stdin-closes");
     for word in options.split_whitespace() {
-        if word == "sqlite:" {
-            command.arg(format!("sqlite:{}", new_file().display()));
-        } else {
-            command.arg(word);
-        }
+        match word {
+            "sqlite:" => command.arg(format!("sqlite:{}", new_file().display())),
+            "redis:" => command.arg(redis_url()).arg("--prefix").arg(new_prefix()),
+            word => command.arg(word),
+        };
     }
     command
+}
+
+/// The server that all tests share.
+fn redis_url() -> String {
+    static SERVER: LazyLock<Redis> =
+        LazyLock::new(|| Redis::start().unwrap_or_else(|error| panic!("{error}")));
+    SERVER.url()
+}
+
+/// What no other testbed's keys begin with.
+fn new_prefix() -> String {
+    static PREFIXES: AtomicUsize = AtomicUsize::new(0);
+    format!("{}:", PREFIXES.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A place for a file that is not there yet.
@@ -144,6 +208,12 @@ fn new_file() -> PathBuf {
 /// A testbed with these options for one test alone.
 fn start(options: &str) -> Service {
     Service::start(&mut command(options))
+}
+
+/// Two testbeds with these options that share a store, for one test alone.
+fn start_two(options: &str) -> Service {
+    let mut command = command(options);
+    Service::start(&mut command).beside(Service::start(&mut command))
 }
 
 /// A running testbed with these options. The same options give the same process; it lives as long as the tests.

@@ -1,0 +1,353 @@
+//! Records in Redis 6.2 or later, or Valkey: for several servers that share their sessions.
+//!
+//! One connection carries all calls side by side; one that breaks is made anew in the background, and calls fail
+//! until it is. A record is one key. `load` is a `GET`; whatever depends on what is there is a script, which Redis
+//! runs whole or not at all and which is sent again where Redis has forgotten it.
+//!
+//! Every key has a time to live: that of its record and a minute, because the factory judges with its own clock
+//! whether a session has expired; ten years where there is no end. So nothing has to be swept.
+//!
+//! An owner's records are found by a sorted set, which is written together with the record. A name in it whose
+//! record is gone is let go when somebody looks, or a day after the record has expired.
+//!
+//! *What can be lost.* Redis answers before its replicas have a write. When a master fails and a replica takes its
+//! place, the last moments before are gone: a logout among them is undone. A server without persistence that
+//! starts again has no sessions: visitors are anonymous then.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use ::redis::{AsyncCommands, Client, FromRedisValue, Script, ScriptInvocation, Value};
+
+use super::{
+    Created, Index, Listed, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey,
+    Stored, Version,
+};
+use crate::time::{Clock, SystemClock, Timestamp};
+
+mod error;
+mod row;
+
+use error::store_error;
+
+const PREFIX: &str = "cloakroom:";
+/// How long a key outlives its record.
+const GRACE: Duration = Duration::from_secs(60);
+/// How long a name stays in an index after its record has expired.
+const TRIM: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a key lives whose record has no end.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// How many records are read at once when an owner's are listed.
+const LISTED_AT_ONCE: usize = 256;
+
+/// Keeps records in Redis. Clones are the same store, on the same connection.
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), cloakroom::store::StoreError> {
+/// use cloakroom::StoredFactory;
+/// use cloakroom::store::RedisStore;
+///
+/// let sessions = StoredFactory::new(RedisStore::connect("redis://127.0.0.1").await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RedisStore {
+    connection: ConnectionManager,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    prefix: String,
+    clock: Box<dyn Clock>,
+    scripts: Scripts,
+}
+
+struct Scripts {
+    put: Script,
+    touch: Script,
+    note: Script,
+    remove_of: Script,
+    heal: Script,
+}
+
+/// How Redis is to be reached.
+#[must_use = "nothing is connected before `connect` is called"]
+pub struct RedisOptions {
+    url: String,
+    prefix: String,
+    connect_timeout: Duration,
+    clock: Box<dyn Clock>,
+}
+
+impl RedisOptions {
+    /// What all keys begin with, for several applications on one database; default `cloakroom:`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How long a connection may take to be made; default 2 seconds. How long a call may take is for the factory to
+    /// say: [`StoredBuilder::io_timeout`](crate::factory::StoredBuilder::io_timeout).
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Another clock, for tests: the one that the factory has. It only says how long keys live.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Connects. Warns where Redis is set up to drop keys when its memory is full.
+    ///
+    /// # Errors
+    /// `Rejected` for a URL that is none, a password that is wrong; `Unavailable` or `TimedOut` for a server that does
+    /// not answer.
+    pub async fn connect(self) -> Result<RedisStore> {
+        let client = Client::open(self.url).map_err(store_error)?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(self.connect_timeout))
+            // The factory has a budget for each call.
+            .set_response_timeout(None);
+        let connecting = ConnectionManager::new_with_config(client, config);
+        let connection = connecting.await.map_err(store_error)?;
+        let store = RedisStore::of(connection, self.prefix, self.clock);
+        store.warn_if_it_evicts().await;
+        Ok(store)
+    }
+}
+
+impl RedisStore {
+    /// Connects to `redis://[user:password@]host[:port][/database]` with the default options.
+    ///
+    /// # Errors
+    /// As [`RedisOptions::connect`].
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::options(url).connect().await
+    }
+
+    /// For other options.
+    pub fn options(url: &str) -> RedisOptions {
+        RedisOptions {
+            url: url.to_owned(),
+            prefix: PREFIX.to_owned(),
+            connect_timeout: Duration::from_secs(2),
+            clock: Box::new(SystemClock),
+        }
+    }
+
+    /// On a connection that the application has already, with keys that begin with `prefix`.
+    #[must_use]
+    pub fn on(connection: ConnectionManager, prefix: impl Into<String>) -> Self {
+        Self::of(connection, prefix.into(), Box::new(SystemClock))
+    }
+
+    fn of(connection: ConnectionManager, prefix: String, clock: Box<dyn Clock>) -> Self {
+        let shared = Shared { prefix, clock, scripts: Scripts::new() };
+        Self { connection, shared: Arc::new(shared) }
+    }
+
+    /// A session that Redis drops for want of memory is a visitor signed out, without a word.
+    async fn warn_if_it_evicts(&self) {
+        let asked = ::redis::cmd("CONFIG").arg("GET").arg("maxmemory-policy").to_owned();
+        let answer: ::redis::RedisResult<Vec<String>> =
+            asked.query_async(&mut self.connection.clone()).await;
+        // A server that does not say so may be well set up.
+        if let Ok(answer) = answer
+            && let [_, policy] = answer.as_slice()
+            && policy != "noeviction"
+        {
+            tracing::warn!(%policy, "Redis drops sessions when its memory is full: set noeviction");
+        }
+    }
+
+    fn record_key(&self, key: &StoreKey) -> String {
+        format!("{}record:{key}", self.shared.prefix)
+    }
+
+    fn index_key(&self, owner: &str) -> String {
+        format!("{}owner:{owner}", self.shared.prefix)
+    }
+
+    /// How long a record that ends then lives in Redis from now on, in milliseconds.
+    fn time_to_live(&self, expires_at: Timestamp) -> u64 {
+        let left = expires_at.since(self.shared.clock.now());
+        left.saturating_add(GRACE).min(FOREVER).as_millis() as u64
+    }
+
+    async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T> {
+        script.invoke_async(&mut self.connection.clone()).await.map_err(store_error)
+    }
+
+    /// Puts a record in the place of this version, or of nothing.
+    async fn put(
+        &self,
+        key: &StoreKey,
+        expected: Option<Version>,
+        next: Version,
+        record: &Record,
+    ) -> Result<Value> {
+        let expected = expected.map(row::version_bytes);
+        let mut script = self.shared.scripts.put.key(self.record_key(key));
+        script
+            .arg(expected.as_ref().map_or(&[][..], |version| &version[..]))
+            .arg(row::encode(next, record))
+            .arg(self.time_to_live(record.expires_at));
+        if let Some(owner) = &record.owner {
+            script.key(self.index_key(owner));
+            self.name(&mut script, key, record.expires_at);
+        }
+        self.run(&script).await
+    }
+
+    /// What a script needs to note a record in an index.
+    fn name(&self, script: &mut ScriptInvocation<'_>, key: &StoreKey, expires_at: Timestamp) {
+        let now = self.shared.clock.now();
+        let end = expires_at.min(now.saturating_add(FOREVER));
+        let millis = |time: Timestamp| time.as_micros() / 1000;
+        script.arg(key.to_string()).arg(millis(end)).arg(millis(now)).arg(TRIM.as_millis() as u64);
+    }
+
+    /// A script about one record and its owner's index.
+    fn of_owner<'a>(
+        &self,
+        script: &'a Script,
+        owner: &str,
+        key: &StoreKey,
+    ) -> ScriptInvocation<'a> {
+        let mut script = script.key(self.record_key(key));
+        script.key(self.index_key(owner)).arg(owner).arg(key.to_string());
+        script
+    }
+
+    /// The names in an owner's index, stale ones among them.
+    async fn names(&self, owner: &str) -> Result<Vec<StoreKey>> {
+        let mut connection = self.connection.clone();
+        let names: Vec<String> =
+            connection.zrange(self.index_key(owner), 0, -1).await.map_err(store_error)?;
+        Ok(names.iter().filter_map(|name| StoreKey::parse(name)).collect())
+    }
+}
+
+impl Scripts {
+    fn new() -> Self {
+        let script = |text| Script::new(&format!("{}{text}", include_str!("redis/common.lua")));
+        Self {
+            put: script(include_str!("redis/put.lua")),
+            touch: script(include_str!("redis/touch.lua")),
+            note: script(include_str!("redis/note.lua")),
+            remove_of: script(include_str!("redis/remove_of.lua")),
+            heal: script(include_str!("redis/heal.lua")),
+        }
+    }
+}
+
+impl Store for RedisStore {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
+        let mut connection = self.connection.clone();
+        let value: Option<Vec<u8>> =
+            connection.get(self.record_key(key)).await.map_err(store_error)?;
+        value.map(|value| stored(key, value)).transpose()
+    }
+
+    async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
+        match self.put(key, None, Version::FIRST, record).await? {
+            Value::Int(1) => Ok(Created::Done(Version::FIRST)),
+            _ => Ok(Created::Taken),
+        }
+    }
+
+    async fn replace(
+        &self,
+        key: &StoreKey,
+        expected: Version,
+        record: &Record,
+    ) -> Result<Replaced> {
+        match self.put(key, Some(expected), expected.next(), record).await? {
+            Value::Int(1) => Ok(Replaced::Done(expected.next())),
+            Value::BulkString(there) => stored(key, there).map(Replaced::Conflict),
+            _ => Ok(Replaced::Gone),
+        }
+    }
+
+    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
+        let scripts = &self.shared.scripts;
+        let mut touch = scripts.touch.key(self.record_key(key));
+        touch.arg(&row::expiry_bytes(expires_at)[..]).arg(self.time_to_live(expires_at));
+        match self.run(&touch).await? {
+            Value::Int(there) => Ok(there == 1),
+            Value::BulkString(owner) => {
+                let Ok(owner) = std::str::from_utf8(&owner) else { return Err(corrupt(key)) };
+                let mut note = scripts.note.key(self.index_key(owner));
+                self.name(&mut note, key, expires_at);
+                self.run::<i64>(&note).await.map(|_| true)
+            }
+            _ => Err(corrupt(key)),
+        }
+    }
+
+    async fn remove(&self, key: &StoreKey) -> Result<bool> {
+        let mut connection = self.connection.clone();
+        let removed: u64 = connection.del(self.record_key(key)).await.map_err(store_error)?;
+        Ok(removed == 1)
+    }
+}
+
+impl Index for RedisStore {
+    async fn list(&self, owner: &str) -> Result<Vec<Listed>> {
+        let mut listed = Vec::new();
+        for keys in self.names(owner).await?.chunks(LISTED_AT_ONCE) {
+            let names: Vec<String> = keys.iter().map(|key| self.record_key(key)).collect();
+            let mut connection = self.connection.clone();
+            let values: Vec<Option<Vec<u8>>> = connection.mget(names).await.map_err(store_error)?;
+            for (key, value) in keys.iter().zip(values) {
+                let there = value.map(|value| stored(key, value)).transpose()?;
+                match there.filter(|there| there.record.owner.as_deref() == Some(owner)) {
+                    Some(stored) => listed.push(Listed { key: *key, stored }),
+                    None => {
+                        let heal = self.of_owner(&self.shared.scripts.heal, owner, key);
+                        self.run::<i64>(&heal).await?;
+                    }
+                }
+            }
+        }
+        Ok(listed)
+    }
+
+    async fn count(&self, owner: &str) -> Result<usize> {
+        Ok(self.list(owner).await?.len())
+    }
+
+    async fn remove_of(&self, owner: &str, key: &StoreKey) -> Result<bool> {
+        let remove = self.of_owner(&self.shared.scripts.remove_of, owner, key);
+        Ok(self.run::<i64>(&remove).await? == 1)
+    }
+
+    async fn remove_all_but(&self, owner: &str, keep: Option<&StoreKey>) -> Result<usize> {
+        let mut removed = 0;
+        for key in self.names(owner).await?.iter().filter(|key| Some(*key) != keep) {
+            removed += usize::from(self.remove_of(owner, key).await?);
+        }
+        Ok(removed)
+    }
+}
+
+fn stored(key: &StoreKey, value: Vec<u8>) -> Result<Stored> {
+    row::decode(value).ok_or_else(|| corrupt(key))
+}
+
+fn corrupt(key: &StoreKey) -> StoreError {
+    let cause = format!("the key of record {key} holds what cloakroom did not write");
+    StoreError::new(StoreErrorKind::Corrupt, cause)
+}
+
+impl fmt::Debug for RedisStore {
+    /// Without the URL, which may hold a password (S87).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("prefix", &self.shared.prefix).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,26 @@
+//! `cargo xtask engines`: every engine that sessions can be kept in, for who tries something by hand.
+
+use std::io;
+
+use cloakroom_engines::{Missing, Redis};
+
+use crate::provision;
+use crate::run::{Failure, Outcome};
+use crate::workspace::Workspace;
+
+impl From<Missing> for Failure {
+    fn from(missing: Missing) -> Self {
+        Self(missing.to_string())
+    }
+}
+
+/// Starts them, prints one URL a line, then `ready`, and stops them when stdin closes or we are ended.
+pub(crate) fn serve(_: &Workspace) -> Outcome {
+    provision::engines()?;
+    let redis = Redis::start()?;
+    println!("{}", redis.url());
+    println!("ready");
+    // An error means that there is nothing more to read, too.
+    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+    Ok(())
+}
