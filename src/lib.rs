@@ -30,7 +30,7 @@
 //!   and answers with `Set-Cookie`. [`SignedCookieFactory`] keeps everything in the browser, in Pyramid's format;
 //!   [`StoredFactory`] keeps it on the server.
 //! - A [`Store`](store::Store) is where a server-side factory keeps its [records](store::Record): in memory, in an
-//!   SQLite file, in Redis, or where you like. What the browser then has is a *ticket*: it names the record, and proves the right
+//!   SQLite file, in Redis, in PostgreSQL, or where you like. What the browser then has is a *ticket*: it names the record, and proves the right
 //!   to it.
 //! - A [`SessionLayer`] puts the two together with a router.
 //! - A [flash queue](flash) holds messages that wait in the session to be shown once.
@@ -44,7 +44,7 @@
 //! | [`flash`] | flash messages and typed [`Queue`]s |
 //! | [`csrf`] | tokens, checks, and [`CsrfLayer`], which guards a site |
 //! | [`factory`] | [`SessionFactory`], how to write one, [`SignedCookieFactory`], [`StoredFactory`] |
-//! | [`store`] | [`Store`](store::Store), how to write one, [`MemoryStore`](store::MemoryStore), `SqliteStore`, `RedisStore` |
+//! | [`store`] | [`Store`](store::Store), how to write one, [`MemoryStore`](store::MemoryStore), `SqliteStore`, `RedisStore`, `PostgresStore` |
 //! | `conformance` | what every store has to hold to, as tests |
 //! | [`cookie`] | the `Cookie` header read, `Set-Cookie` written |
 //! | [`keyring`] | [`Secret`] and the hashes |
@@ -60,6 +60,7 @@
 //! | `axum` | yes | [`Session`] as an extractor, [`Error`] as a response; turns on `tower` |
 //! | `tower` | yes | [`SessionLayer`], [`CsrfLayer`] |
 //! | `askama`, `minijinja` | no | templates print [`csrf::Html`] as it is |
+//! | `postgres` | no | `store::PostgresStore` |
 //! | `redis` | no | `store::RedisStore` |
 //! | `sqlite` | no | `store::SqliteStore` |
 //! | `conformance` | no | the suite that every store has to pass; turns on `testing` |

@@ -62,6 +62,8 @@ use crate::time::Timestamp;
 
 mod index;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "sqlite")]
@@ -70,11 +72,13 @@ mod sweep;
 
 pub use index::{Index, Listed};
 pub use memory::{Counts, MemoryBuilder, MemoryStore};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redis")]
 pub use redis::{RedisOptions, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteOptions, SqliteStore};
-pub use sweep::Sweep;
+pub use sweep::{Sweep, sweep_forever};
 
 /// What a store answers with.
 pub type Result<T> = std::result::Result<T, StoreError>;

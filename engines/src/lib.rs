@@ -41,7 +41,7 @@ impl Redis {
     /// # Errors
     /// If it is not installed, or does not answer.
     pub fn start() -> Result<Self, Missing> {
-        let server = Server::start(Self::PACKAGE, |port, folder| {
+        let server = Server::start(Self::PACKAGE, "TERM", |port, folder| {
             let words = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--port"];
             let mut words: Vec<String> = words.map(str::to_owned).into();
             words.extend([port.to_string(), "--dir".into(), folder.display().to_string()]);
@@ -58,6 +58,68 @@ impl Redis {
     }
 }
 
+/// A running PostgreSQL that does not wait for the disk. Dropping it ends it.
+#[derive(Debug)]
+pub struct Postgres {
+    server: Server,
+}
+
+impl Postgres {
+    /// The Debian package that has it.
+    pub const PACKAGE: &str = "postgresql";
+
+    /// Starts one and waits until it answers.
+    ///
+    /// # Errors
+    /// If it is not installed, or does not answer.
+    pub fn start() -> Result<Self, Missing> {
+        let folder_of_programs = Self::programs().ok_or_else(|| missing(Self::PACKAGE))?;
+        // On TERM it would wait for its clients to leave.
+        let server = Server::start(Self::PACKAGE, "INT", |port, folder| {
+            let data = folder.join("data").display().to_string();
+            let program = |name: &str| folder_of_programs.join(name).display().to_string();
+            // It refuses to run as root: then it runs as the user that its package made.
+            let script = r#"
+                as=""
+                if [ "$(id -u)" = 0 ]; then
+                    chown postgres "$3"
+                    as="setpriv --reuid=postgres --regid=postgres --clear-groups"
+                fi
+                $as "$1" --pgdata="$4" --username=postgres --auth=trust --no-sync >/dev/null || exit
+                exec $as "$2" -D "$4" -p "$5" -k "$3" -c fsync=off -c listen_addresses=127.0.0.1
+            "#;
+            let folder = folder.display().to_string();
+            let words = [program("initdb"), program("postgres"), folder, data, port.to_string()];
+            let shell = ["-c".to_owned(), script.to_owned(), "sh".to_owned()];
+            ("sh".into(), shell.into_iter().chain(words).collect())
+        })?;
+        let postgres = Self { server };
+        // The answer to a question for encryption: yes or no.
+        let ask_for_tls = [0, 0, 0, 8, 4, 210, 22, 47];
+        postgres.server.wait_until(|stream| says(stream, &ask_for_tls, b"N"))?;
+        Ok(postgres)
+    }
+
+    /// Where it is, such as `postgres://postgres@127.0.0.1:4711/postgres`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.server.port)
+    }
+
+    /// Whether it is installed.
+    #[must_use]
+    pub fn is_installed() -> bool {
+        Self::programs().is_some()
+    }
+
+    /// Where Debian keeps the newest version's programs, which are not on the path.
+    fn programs() -> Option<PathBuf> {
+        let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+        let folders = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
+        folders.filter(|folder| folder.join("initdb").is_file()).max()
+    }
+}
+
 /// A server process behind a shell that ends it when our end of its stdin closes: also when we are killed.
 #[derive(Debug)]
 struct Server {
@@ -69,8 +131,11 @@ struct Server {
 
 impl Server {
     /// Starts a program with the words that `words` gives for a port and a folder.
+    ///
+    /// It is ended by `signal`, and what it says goes into a file beside its data.
     fn start(
         name: &'static str,
+        signal: &str,
         command: impl Fn(u16, &Path) -> (String, Vec<String>),
     ) -> Result<Self, Missing> {
         for _ in 0..PORTS {
@@ -80,12 +145,16 @@ impl Server {
                 .map_err(|error| Missing(format!("cannot make {}: {error}", folder.display())))?;
             let (program, words) = command(port, &folder);
             if !is_installed(&program) {
-                let install = format!("apt-get install -y --no-install-recommends {name}");
-                return Err(Missing(format!("missing: {program}. On Debian: {install}")));
+                return Err(missing(name));
             }
-            let script = r#""$@" & server=$!; read -r _; kill "$server"; wait "$server""#;
+            let script = r#"
+                signal=$1 log=$2; shift 2
+                "$@" >"$log" 2>&1 & server=$!
+                read -r _; kill -"$signal" "$server"; wait "$server"
+            "#;
+            let log = folder.join("log").display().to_string();
             let mut shell = Command::new("sh");
-            shell.args(["-c", script, "sh", &program]).args(words);
+            shell.args(["-c", script, "sh", signal, &log, &program]).args(words);
             shell.stdin(Stdio::piped()).stdout(Stdio::null());
             let shell = shell.spawn().map_err(|error| Missing(format!("no sh: {error}")))?;
             let server = Self { shell, port, folder, name };
@@ -143,6 +212,11 @@ fn free_port() -> Result<u16, Missing> {
 fn says(mut stream: TcpStream, question: &[u8], answer: &[u8]) -> bool {
     let mut said = vec![0; answer.len()];
     stream.write_all(question).is_ok() && stream.read_exact(&mut said).is_ok() && said == answer
+}
+
+fn missing(package: &str) -> Missing {
+    let install = format!("apt-get install -y --no-install-recommends {package}");
+    Missing(format!("missing: {package}. On Debian, as root: {install}"))
 }
 
 fn is_installed(program: &str) -> bool {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ::axum::Router;
-use cloakroom::store::{Index, MemoryStore, RedisStore, SqliteStore};
+use cloakroom::store::{Index, MemoryStore, PostgresStore, RedisStore, SqliteStore};
 use cloakroom::testing::{FakeClock, FaultyStore};
 use cloakroom::time::{Clock, SystemClock};
 use cloakroom::{SignedCookieFactory, StoredFactory};
@@ -37,6 +37,16 @@ pub(crate) async fn service(options: &Options) -> Result<Router, String> {
                 None => redis,
             };
             stored(options, redis.connect().await.map_err(|error| error_chain(&error))?, setup)
+        }
+        FactoryUrl::Postgres(url) => {
+            let postgres = PostgresStore::options(url);
+            let postgres = match &options.stored.prefix {
+                Some(table) => postgres.table(table),
+                None => postgres,
+            };
+            let store = postgres.connect().await.map_err(|error| error_chain(&error))?;
+            store.create_table().await.map_err(|error| error_chain(&error))?;
+            stored(options, store, setup)
         }
     }
 }

@@ -9,6 +9,8 @@ use std::env::{split_paths, var_os};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use cloakroom_engines::Postgres;
+
 use crate::run::{Failure, Outcome, answer, cargo, fail, program, run, works};
 use crate::workspace::Workspace;
 
@@ -41,7 +43,8 @@ pub(crate) fn browser() -> Outcome {
 
 /// Makes sure that every engine can be started that sessions can be kept in.
 pub(crate) fn engines() -> Outcome {
-    ensure("redis-server", || on_path("redis-server"))
+    ensure("redis-server", || on_path("redis-server"))?;
+    ensure("postgresql", Postgres::is_installed)
 }
 
 /// Makes sure that `valgrind` can be started.

@@ -83,6 +83,22 @@ mod redis {
     mod visits;
 }
 
+#[path = "every_factory"]
+mod postgres {
+    /// Somebody without cookies, at a testbed with this factory and these options.
+    fn visitor(options: &str) -> cloakroom_testbed::Visitor<'static> {
+        crate::visitor(&format!("--factory postgres: {options}"))
+    }
+
+    mod csrf;
+    mod dictionary;
+    mod facts;
+    mod failing;
+    mod flash;
+    mod unseen;
+    mod visits;
+}
+
 #[path = "every_store"]
 mod memory_store {
     /// A testbed for one test alone.
@@ -152,27 +168,61 @@ mod redis_shared {
     mod resurrection;
 }
 
+#[path = "every_store"]
+mod postgres_store {
+    /// A testbed for one test alone.
+    fn start(options: &str) -> cloakroom_testbed::Service {
+        crate::start(&format!("--factory postgres: {options}"))
+    }
+
+    mod account;
+    mod adding;
+    mod finality;
+    mod flash_once;
+    mod limits;
+    mod overwriting;
+    mod resurrection;
+    mod tickets;
+    mod unreliable;
+}
+
+/// The races, between two processes that share a store.
+#[path = "every_store"]
+mod postgres_shared {
+    /// Two testbeds for one test alone.
+    fn start(options: &str) -> cloakroom_testbed::Service {
+        crate::start_two(&format!("--factory postgres: {options}"))
+    }
+
+    mod adding;
+    mod finality;
+    mod flash_once;
+    mod overwriting;
+    mod resurrection;
+}
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
-use cloakroom_engines::Redis;
+use cloakroom_engines::{Postgres, Redis};
 use cloakroom_testbed::{Service, Visitor};
 
 /// When the clocks of most tests stand still.
 const NOW: u64 = 1_700_000_000;
 
 /// The testbed as a command, with these options, separated by spaces. `sqlite:` alone gets a file of its own,
-/// `redis:` alone keys of its own.
+/// `redis:` alone keys of its own, `postgres:` alone a table of its own.
 fn command(options: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom-testbed"));
     command.arg("--until-stdin-closes");
     for word in options.split_whitespace() {
         match word {
             "sqlite:" => command.arg(format!("sqlite:{}", new_file().display())),
-            "redis:" => command.arg(redis_url()).arg("--prefix").arg(new_prefix()),
+            "redis:" => command.args([redis_url(), "--prefix".into(), new_name()]),
+            "postgres:" => command.args([postgres_url(), "--prefix".into(), new_name()]),
             word => command.arg(word),
         };
     }
@@ -186,10 +236,17 @@ fn redis_url() -> String {
     SERVER.url()
 }
 
-/// What no other testbed's keys begin with.
-fn new_prefix() -> String {
-    static PREFIXES: AtomicUsize = AtomicUsize::new(0);
-    format!("{}:", PREFIXES.fetch_add(1, Ordering::Relaxed))
+/// The server that all tests share.
+fn postgres_url() -> String {
+    static SERVER: LazyLock<Postgres> =
+        LazyLock::new(|| Postgres::start().unwrap_or_else(|error| panic!("{error}")));
+    SERVER.url()
+}
+
+/// What no other testbed has.
+fn new_name() -> String {
+    static NAMES: AtomicUsize = AtomicUsize::new(0);
+    format!("testbed_{}", NAMES.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A place for a file that is not there yet.

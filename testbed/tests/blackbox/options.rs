@@ -21,7 +21,7 @@ fn r54_what_cannot_be_served_is_said_at_the_start() {
         (["--adapter", "actix"], "not built yet"),
         (["--adapter", "rocket"], "unknown"),
         (["--factory", "redis+cluster://me:hunter2@db/0"], "not built yet"),
-        (["--factory", "postgres://me:hunter2@db/x"], "not built yet"),
+        (["--factory", "mysql://me:hunter2@db/x"], "not built yet"),
         (["--factory", "floppy:"], "unknown"),
         (["--factory", "signed-cookie:x"], "nothing more"),
         (["--factory", "memory:x"], "nothing more"),

@@ -1,0 +1,153 @@
+//! The suite on PostgreSQL, and what only PostgreSQL can do: refuse, end connections, be counted.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cloakroom::Timestamp;
+use cloakroom::store::{
+    Created, PostgresStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Sweep, Version,
+};
+use cloakroom_engines::Postgres;
+use sqlx::{Connection, PgConnection};
+
+/// One server for all tests of this binary. Each has a table of its own.
+static SERVER: LazyLock<Postgres> =
+    LazyLock::new(|| Postgres::start().unwrap_or_else(|error| panic!("{error}")));
+
+/// A store, and its table's name.
+async fn open() -> (PostgresStore, String) {
+    static TABLES: AtomicUsize = AtomicUsize::new(0);
+    let table = format!("sessions_{}", TABLES.fetch_add(1, Ordering::Relaxed));
+    // A few connections each: a hundred is all that the server has.
+    let options = PostgresStore::options(&SERVER.url()).table(&table).max_connections(4);
+    let store = options.connect_timeout(Duration::from_secs(30)).connect().await.unwrap();
+    store.create_table().await.unwrap();
+    (store, table)
+}
+
+async fn connect() -> PostgresStore {
+    open().await.0
+}
+
+cloakroom::store_conformance!(connect());
+cloakroom::store_races!(connect());
+cloakroom::index_conformance!(connect());
+cloakroom::sweep_conformance!(connect());
+
+async fn beside() -> PgConnection {
+    PgConnection::connect(&SERVER.url()).await.unwrap()
+}
+
+fn key(number: u8) -> StoreKey {
+    StoreKey::from_bytes([number; 16])
+}
+
+fn record(owner: Option<&str>) -> Record {
+    Record::new(&b"data"[..], Timestamp::from_secs(4_102_444_800), owner.map(Into::into))
+}
+
+async fn create(store: &PostgresStore, number: u8) {
+    let created = store.create(&key(number), &record(None)).await.unwrap();
+    assert_eq!(created, Created::Done(Version::FIRST));
+}
+
+#[tokio::test]
+async fn the_schema_can_be_made_twice_and_is_what_is_printed() {
+    let (store, table) = open().await;
+    store.create_table().await.unwrap();
+    let mut beside = beside().await;
+    let indexes = "SELECT indexname::text FROM pg_indexes WHERE tablename = $1 ORDER BY 1";
+    let indexes: Vec<String> =
+        sqlx::query_scalar(indexes).bind(&table).fetch_all(&mut beside).await.unwrap();
+    let expected = ["_by_expiry", "_by_owner", "_pkey"].map(|end| format!("{table}{end}"));
+    assert_eq!(indexes, expected);
+    assert!(store.schema().contains(&format!("CREATE TABLE IF NOT EXISTS {table} (")));
+}
+
+#[tokio::test]
+async fn a_name_with_sql_in_it_is_no_table_s() {
+    for name in ["", "a b", "a;DROP TABLE b", "1a", "a.b.c", "a\"", "a--", "ä"] {
+        let refused = PostgresStore::options(&SERVER.url()).table(name).connect().await;
+        assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Rejected, "{name:?}");
+    }
+    let qualified = PostgresStore::options(&SERVER.url()).table("public.of_mine").connect().await;
+    let store = qualified.unwrap();
+    store.create_table().await.unwrap();
+    create(&store, 1).await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_is_said_with_what_to_do() {
+    let store = PostgresStore::options(&SERVER.url()).table("nowhere").connect().await.unwrap();
+    let error = store.load(&key(1)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Rejected);
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("create_table"), "{source}");
+}
+
+#[tokio::test]
+async fn s75_connections_that_end_are_made_anew() {
+    let (store, table) = open().await;
+    create(&store, 1).await;
+    let mut other = beside().await;
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+               WHERE query LIKE '%' || $1 || '%' AND pid <> pg_backend_pid()";
+    let ended: i64 = sqlx::query_scalar(end).bind(&table).fetch_one(&mut other).await.unwrap();
+    assert!(ended > 0, "nothing was connected");
+    let mut failed = 0;
+    while store.load(&key(1)).await.is_err() {
+        failed += 1;
+        assert!(failed < 20, "it does not recover");
+    }
+    assert!(store.load(&key(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn s78_a_server_that_takes_no_writes_rejects_them_and_still_reads() {
+    let (store, table) = open().await;
+    create(&store, 1).await;
+    let read_only = format!("{}?options=-c%20default_transaction_read_only%3Don", SERVER.url());
+    let reader = PostgresStore::options(&read_only).table(table).connect().await.unwrap();
+    assert!(reader.load(&key(1)).await.unwrap().is_some());
+    let error = reader.replace(&key(1), Version::FIRST, &record(None)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Rejected);
+    let kept = store.replace(&key(1), Version::FIRST, &record(None)).await.unwrap();
+    assert!(matches!(kept, Replaced::Done(_)));
+}
+
+#[tokio::test]
+async fn s80_a_sweep_passes_over_rows_that_are_in_use() {
+    let (store, table) = open().await;
+    for number in 1..=3 {
+        let expired = Record::new(&b""[..], Timestamp::from_secs(1), None);
+        let _ = store.create(&key(number), &expired).await.unwrap();
+    }
+    let mut other = beside().await;
+    let mut transaction = other.begin().await.unwrap();
+    let lock = format!("SELECT 1 FROM {table} WHERE key = $1 FOR UPDATE");
+    sqlx::query(&lock).bind(&[1_u8; 16][..]).execute(&mut *transaction).await.unwrap();
+    assert_eq!(store.sweep(Timestamp::from_secs(2), 10).await.unwrap(), 2);
+    transaction.rollback().await.unwrap();
+    assert_eq!(store.sweep(Timestamp::from_secs(2), 10).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn s73_a_server_that_is_not_there_is_an_error_and_not_absent() {
+    let nowhere = PostgresStore::options("postgres://nobody@127.0.0.1:1/none")
+        .connect_timeout(Duration::from_millis(300));
+    let kind = nowhere.connect().await.unwrap_err().kind();
+    assert!(matches!(kind, StoreErrorKind::Unavailable | StoreErrorKind::TimedOut), "{kind}");
+    let error = PostgresStore::connect("http://example.org").await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Rejected);
+}
+
+#[tokio::test]
+async fn s87_neither_debug_nor_errors_show_a_password() {
+    let url = SERVER.url().replace("postgres@", "nobody:hunter2@");
+    let error = PostgresStore::connect(&url).await.unwrap_err();
+    let shown = format!("{error:?} {error} {:?}", connect().await);
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
