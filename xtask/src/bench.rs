@@ -20,8 +20,9 @@ pub(crate) fn quick(_: &Workspace) -> Outcome {
 /// Everything, written to [`RESULTS`].
 pub(crate) fn all(workspace: &Workspace) -> Outcome {
     run(&mut cargo(BUILD))?;
-    let sqlx = ["build", "--release", "--locked", "--manifest-path", "bench/sqlx/Cargo.toml"];
-    run(&mut cargo(sqlx))?;
+    let stores = "bench/tower_sessions_stores/Cargo.toml";
+    run(&mut cargo(["build", "--release", "--locked", "--manifest-path", stores]))?;
+    provision::engines()?;
     let python = provision::python(workspace)?.display().to_string();
     provision::node(workspace)?;
     let mut parts = vec![head()?];

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use cloakroom_bench::load::{Load, begin, request, send};
 use cloakroom_bench::measure::quantile;
+use cloakroom_engines::{Postgres, Redis};
 
 const SESSIONS: usize = 1000;
 const RUNS: usize = 3;
@@ -33,18 +34,22 @@ const fn server(name: &'static str, shown: &'static str, bare: &'static str) -> 
     Server { name, shown, bare }
 }
 
-const SERVERS: [Server; 17] = [
+const SERVERS: [Server; 21] = [
     server("axum", "axum 0.8, no sessions", "axum"),
     server("cloakroom-memory", "**cloakroom, memory**", "axum"),
     server("cloakroom-signed", "**cloakroom, signed cookie**", "axum"),
     server("cloakroom-sqlite", "**cloakroom, SQLite**, not waiting for the disk", "axum"),
     server("cloakroom-sqlite-durable", "**cloakroom, SQLite**, waiting for the disk", "axum"),
+    server("cloakroom-redis", "**cloakroom, Redis**", "axum"),
+    server("cloakroom-postgres", "**cloakroom, PostgreSQL**", "axum"),
     server("tower-sessions-memory", "tower-sessions 0.15.0, memory", "axum"),
     server(
-        "sqlx",
+        "stores-sqlite",
         "tower-sessions 0.14.0, sqlx-store 0.15.0 on SQLite, not waiting for the disk",
         "axum",
     ),
+    server("stores-redis", "tower-sessions 0.14.0, redis-store 0.16.0", "axum"),
+    server("stores-postgres", "tower-sessions 0.14.0, sqlx-store 0.15.0 on PostgreSQL", "axum"),
     server("axum_session-memory", "axum_session 0.22.1, memory", "axum"),
     server("actix", "actix-web 4.18.1, no sessions", "actix"),
     server("actix-session-signed", "actix-session 0.11.0, signed cookie", "actix"),
@@ -69,6 +74,10 @@ fn main() {
     let words: Vec<String> = std::env::args().collect();
     let python = words.iter().position(|word| word == "--python").map(|at| words[at + 1].clone());
     let only = words.iter().position(|word| word == "--only").map(|at| words[at + 1].clone());
+    let engines = Engines {
+        redis: Redis::start().expect("a Redis"),
+        postgres: Postgres::start().expect("a PostgreSQL"),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     println!(
@@ -84,7 +93,7 @@ fn main() {
         if only.as_ref().is_some_and(|only| !server.name.starts_with(only.as_str())) {
             continue;
         }
-        let Some(started) = Started::start(server.name, python.as_deref()) else {
+        let Some(started) = Started::start(server.name, &engines, python.as_deref()) else {
             println!("| {} | not measured: it is not installed |", server.shown);
             continue;
         };
@@ -109,16 +118,22 @@ fn print_goals(all: &[(&str, Vec<Figures>)]) {
         "\nProcessor time, with and without that of the bare framework:\n\n\
          | row | ours | peer | ratio | without axum | goal | met |\n|---|---|---|---|---|---|---|"
     );
-    for (scenario, at, goal) in [("read", 2, 0.30), ("write", 3, 0.35)] {
-        let measured = (cpu("cloakroom-sqlite", at), cpu("sqlx", at), cpu("axum", at));
-        let (Some(ours), Some(theirs), Some(bare)) = measured else { continue };
-        println!(
-            "| SQLite, {scenario} | {ours:.1} µs | tower-sessions: {theirs:.1} µs | {:.3} | {:.3} \
-             | ≤ {goal} | {} |",
-            ours / theirs,
-            (ours - bare) / (theirs - bare),
-            if ours / theirs <= goal { "yes" } else { "no" }
-        );
+    for (engine, ours, theirs, read, write) in [
+        ("SQLite", "cloakroom-sqlite", "stores-sqlite", 0.30, 0.35),
+        ("Redis", "cloakroom-redis", "stores-redis", 0.65, 0.50),
+        ("PostgreSQL", "cloakroom-postgres", "stores-postgres", 0.80, 0.80),
+    ] {
+        for (scenario, at, goal) in [("read", 2, read), ("write", 3, write)] {
+            let measured = (cpu(ours, at), cpu(theirs, at), cpu("axum", at));
+            let (Some(ours), Some(theirs), Some(bare)) = measured else { continue };
+            println!(
+                "| {engine}, {scenario} | {ours:.1} µs | tower-sessions: {theirs:.1} µs | {:.3} \
+                 | {:.3} | ≤ {goal} | {} |",
+                ours / theirs,
+                (ours - bare) / (theirs - bare),
+                if ours / theirs <= goal { "yes" } else { "no" }
+            );
+        }
     }
 }
 
@@ -158,6 +173,12 @@ async fn measure(server: &Started) -> Vec<Figures> {
     all
 }
 
+/// The engines that servers keep sessions in, on the processor that the load has.
+struct Engines {
+    redis: Redis,
+    postgres: Postgres,
+}
+
 /// A server that runs. Killed when dropped.
 struct Started {
     child: Child,
@@ -166,13 +187,19 @@ struct Started {
 
 impl Started {
     /// `None` where what it needs is not there.
-    fn start(name: &str, python: Option<&str>) -> Option<Self> {
-        let elsewhere = Path::new(env!("CARGO_MANIFEST_DIR")).join("elsewhere");
-        let beside = std::env::current_exe().expect("a path").with_file_name("serve");
-        let sqlx =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("sqlx/target/release/cloakroom-bench-sqlx");
+    fn start(name: &str, engines: &Engines, python: Option<&str>) -> Option<Self> {
+        let bench = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let elsewhere = bench.join("elsewhere");
+        let serve = std::env::current_exe().expect("a path").with_file_name("serve");
+        let stores = "tower_sessions_stores/target/release/cloakroom-bench-tower-sessions-stores";
         let words: Vec<PathBuf> = match name {
-            "sqlx" => vec![sqlx],
+            "stores-sqlite" => vec![bench.join(stores), "sqlite".into()],
+            "stores-redis" => vec![bench.join(stores), "redis".into(), engines.redis.url().into()],
+            "stores-postgres" => {
+                vec![bench.join(stores), "postgres".into(), engines.postgres.url().into()]
+            }
+            "cloakroom-redis" => vec![serve, name.into(), engines.redis.url().into()],
+            "cloakroom-postgres" => vec![serve, name.into(), engines.postgres.url().into()],
             name if name.starts_with("pyramid") => {
                 vec![python?.into(), elsewhere.join("server.py"), name.into()]
             }
@@ -180,7 +207,7 @@ impl Started {
                 elsewhere.join("node_modules").is_dir().then_some(())?;
                 vec!["node".into(), elsewhere.join("server.js"), name.into()]
             }
-            name => vec![beside, name.into()],
+            name => vec![serve, name.into()],
         };
         let mut command = Command::new("taskset");
         command.args(["-c", "0"]).args(&words).env("NODE_ENV", "production").stdout(Stdio::piped());

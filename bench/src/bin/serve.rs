@@ -1,4 +1,4 @@
-//! The measured routes on one library: `serve NAME`; prints its port and serves until it is killed.
+//! The measured routes on one library: `serve NAME [URL]`; prints its port and serves until it is killed.
 //!
 //! Each session has a number and a short text. `/untouched` leaves it alone, `/read` reads the number, `/write` adds
 //! one to it, `/begin` begins a session.
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use axum::extract::Request;
 use axum::{Router, routing::get};
-use cloakroom::store::{Durability, MemoryStore, SqliteStore};
+use cloakroom::store::{Durability, MemoryStore, PostgresStore, RedisStore, SqliteStore};
 use cloakroom::{Secret, Session, SessionLayer, SignedCookieFactory, StoredFactory};
 
 fn main() {
@@ -18,10 +18,10 @@ fn main() {
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.expect("a runtime").block_on(serve(&name));
+    runtime.expect("a runtime").block_on(serve(&name, std::env::args().nth(2)));
 }
 
-async fn serve(name: &str) {
+async fn serve(name: &str, url: Option<String>) {
     let folder = tempfile::tempdir().expect("a folder");
     let app = match name {
         "axum" => bare(),
@@ -32,6 +32,15 @@ async fn serve(name: &str) {
         }
         "cloakroom-sqlite" => ours(in_file(folder.path(), Durability::Fast)),
         "cloakroom-sqlite-durable" => ours(in_file(folder.path(), Durability::Durable)),
+        "cloakroom-redis" => {
+            let store = RedisStore::connect(&url.expect("a URL")).await.expect("a store");
+            ours(SessionLayer::new(StoredFactory::new(store)))
+        }
+        "cloakroom-postgres" => {
+            let store = PostgresStore::connect(&url.expect("a URL")).await.expect("a store");
+            store.create_table().await.expect("a table");
+            ours(SessionLayer::new(StoredFactory::new(store)))
+        }
         "tower-sessions-memory" => tower_sessions::routes(),
         "axum_session-memory" => axum_session::routes().await,
         _ => panic!("no such server: {name}"),
