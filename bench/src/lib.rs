@@ -9,4 +9,6 @@ pub mod peers;
 #[cfg(feature = "peers")]
 pub mod plot;
 pub mod scenario;
+#[cfg(feature = "peers")]
+pub mod server;
 pub mod session;

@@ -1,22 +1,27 @@
-//! How cost grows: with keys, with bytes, with live sessions, and with writers of one session.
+//! How cost grows: with keys, with bytes, with live sessions, with writers of one session, and with servers that
+//! share a Redis.
 //!
 //! `scale [--plots FOLDER]` prints tables, and writes plots with their figures into the folder.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cloakroom::store::MemoryStore;
 use cloakroom::{Session, SessionLayer, StoredFactory};
 use cloakroom_bench::measure::costs;
-use cloakroom_bench::ours;
 use cloakroom_bench::plot::{Line, Plot};
+use cloakroom_bench::server::Server;
 use cloakroom_bench::session::{self, Answer, Body, NUMBER, Op, Size, answer, bare, cookie};
+use cloakroom_bench::{load, ours};
+use cloakroom_engines::Redis;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 /// How many requests the writers of one session make together.
 const WRITES: usize = 20_000;
+/// How many sessions the servers of one Redis have.
+const SESSIONS: usize = 1000;
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
@@ -25,7 +30,8 @@ fn main() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
     let _inside = runtime.enter();
-    let plots = [keys(), bytes(), live(), runtime.block_on(contention())];
+    let shared = runtime.block_on(contention());
+    let plots = [keys(), bytes(), live(), shared, runtime.block_on(nodes())];
     for plot in &plots {
         println!("### {}\n\n{}: {}.\n", plot.title, plot.across, plot.up);
         print_table(plot);
@@ -91,6 +97,40 @@ async fn contention() -> Plot {
     let title = "Writers of one session, in memory, on two threads";
     let up = "writes a second; every one is counted, and their sum was exact each time";
     Plot { name: "contention", title, across: "writers", up, lines }
+}
+
+/// Servers that share a Redis, all on the same two processors as it and the load.
+async fn nodes() -> Plot {
+    let redis = Redis::start().expect("a Redis");
+    let mut lines = [("reads a second", "/read"), ("writes a second", "/write")]
+        .map(|(name, path)| (path, Line { name, points: Vec::new() }));
+    for nodes in 1..=4 {
+        let program = Server::program().display().to_string();
+        let words = [program, "cloakroom-redis".to_owned(), redis.url()];
+        let servers: Vec<Server> = (0..nodes).map(|_| Server::start("0,1", &words)).collect();
+        let mut cookies = Vec::new();
+        for at in 0..SESSIONS {
+            // Begun at one server, and sent to all.
+            cookies.push(load::begin(servers[at % servers.len()].port()).await);
+        }
+        for (path, line) in &mut lines {
+            let requests = cookies.iter().map(|cookie| load::request(path, Some(cookie)));
+            let requests = Arc::new(requests.collect::<Vec<_>>());
+            let sending = servers.iter().map(|server| {
+                tokio::spawn(load::send(server.port(), requests.clone(), Duration::from_secs(2)))
+            });
+            let mut per_second = 0.0;
+            for sent in sending.collect::<Vec<_>>() {
+                let sent = sent.await.expect("a load");
+                per_second += sent.requests as f64 / sent.elapsed.as_secs_f64();
+            }
+            line.points.push((f64::from(nodes), per_second));
+        }
+    }
+    let title = "Servers that share a Redis";
+    let up = "requests a second, all servers, the Redis and the load on the same two processors";
+    let lines = lines.map(|(_, line)| line).into();
+    Plot { name: "nodes", title, across: "servers", up, lines }
 }
 
 /// Lets so many tasks add one to the same number, and makes sure that the sum is right.
