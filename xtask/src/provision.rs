@@ -14,7 +14,17 @@ use cloakroom_engines::Postgres;
 use crate::run::{Failure, Outcome, answer, cargo, fail, program, run, works};
 use crate::workspace::Workspace;
 
-const PACKAGES: [&str; 5] = ["chromium", "chromium-driver", "python3", "python3-venv", "valgrind"];
+const PACKAGES: [&str; 9] = [
+    "chromium",
+    "chromium-driver",
+    "mariadb-server",
+    "memcached",
+    "postgresql",
+    "python3",
+    "python3-venv",
+    "redis-server",
+    "valgrind",
+];
 const CARGO_DENY: &str = "^0.20";
 const REQUIREMENTS: &str = "interop/requirements.txt";
 
