@@ -62,20 +62,24 @@ use crate::time::Timestamp;
 
 mod index;
 mod memory;
-#[cfg(feature = "postgres")]
-mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod sweep;
 
 pub use index::{Index, Listed};
 pub use memory::{Counts, MemoryBuilder, MemoryStore};
-#[cfg(feature = "postgres")]
-pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "redis")]
 pub use redis::{RedisOptions, RedisStore};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub use sql::{Dialect, SqlOptions, SqlStore};
+#[cfg(feature = "mysql")]
+pub use sql::{MySqlOptions, MySqlStore};
+#[cfg(feature = "postgres")]
+pub use sql::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteOptions, SqliteStore};
 pub use sweep::{Sweep, sweep_forever};

@@ -120,6 +120,60 @@ impl Postgres {
     }
 }
 
+/// A running MariaDB that does not wait for the disk. Dropping it ends it.
+#[derive(Debug)]
+pub struct MariaDb {
+    server: Server,
+}
+
+impl MariaDb {
+    /// The Debian package that has it.
+    pub const PACKAGE: &str = "mariadb-server";
+
+    /// Starts one and waits until it answers.
+    ///
+    /// # Errors
+    /// If it is not installed, or does not answer.
+    pub fn start() -> Result<Self, Missing> {
+        if !Self::is_installed() {
+            return Err(missing(Self::PACKAGE));
+        }
+        let server = Server::start(Self::PACKAGE, "TERM", |port, folder| {
+            // It runs as root only if it is told which user to become: then the one that its package made.
+            let script = r#"
+                user=$(id -un) PATH=$PATH:/usr/sbin
+                if [ "$user" = root ]; then user=mysql; chown mysql "$1"; fi
+                echo "CREATE DATABASE IF NOT EXISTS cloakroom;" >"$1/init.sql"
+                mariadb-install-db --no-defaults --user="$user" --datadir="$1/data" --skip-test-db \
+                    --auth-root-authentication-method=normal >/dev/null || exit
+                exec mariadbd --no-defaults --user="$user" --datadir="$1/data" --port="$2" \
+                    --socket="$1/socket" --pid-file="$1/pid" --bind-address=127.0.0.1 \
+                    --init-file="$1/init.sql" --innodb-flush-log-at-trx-commit=0 --max-connections=400
+            "#;
+            let words = ["-c", script, "sh", &folder.display().to_string(), &port.to_string()];
+            ("sh".into(), words.map(str::to_owned).into())
+        })?;
+        server.wait_until(|mut stream| {
+            // The greeting: its length and number, then the protocol's version.
+            let mut greeting = [0; 5];
+            stream.read_exact(&mut greeting).is_ok() && greeting[4] == 10
+        })?;
+        Ok(Self { server })
+    }
+
+    /// Where it is, such as `mysql://root@127.0.0.1:4711/cloakroom`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("mysql://root@127.0.0.1:{}/cloakroom", self.server.port)
+    }
+
+    /// Whether it is installed. Its folder is not on everybody's path.
+    #[must_use]
+    pub fn is_installed() -> bool {
+        is_installed("mariadbd") || Path::new("/usr/sbin/mariadbd").is_file()
+    }
+}
+
 /// A server process behind a shell that ends it when our end of its stdin closes: also when we are killed.
 #[derive(Debug)]
 struct Server {

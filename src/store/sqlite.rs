@@ -1,7 +1,7 @@
 //! Records in an SQLite file: kept over restarts, shared by the processes of one machine, with nothing to be run.
 //!
 //! SQLite 3 comes with the crate. The file is in WAL mode (two more files lie beside it), only its owner may read
-//! it, and its schema (`sql/sqlite_1.sql`, FORMATS.md) is made and brought up to date when it is opened. A file that
+//! it, and its schema (`sqlite/schema_1.sql`, FORMATS.md) is made and brought up to date when it is opened. A file that
 //! a killed process left opens as it is.
 //!
 //! Each call is one statement on a thread of its own: one thread writes, two read. What waits for the writer goes

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use ::axum::Router;
-use cloakroom::store::{Index, MemoryStore, PostgresStore, RedisStore, SqliteStore};
+use cloakroom::store::{
+    Dialect, Index, MemoryStore, MySqlStore, PostgresStore, RedisStore, SqlOptions, SqliteStore,
+};
 use cloakroom::testing::{FakeClock, FaultyStore};
 use cloakroom::time::{Clock, SystemClock};
 use cloakroom::{SignedCookieFactory, StoredFactory};
@@ -38,17 +40,24 @@ pub(crate) async fn service(options: &Options) -> Result<Router, String> {
             };
             stored(options, redis.connect().await.map_err(|error| error_chain(&error))?, setup)
         }
-        FactoryUrl::Postgres(url) => {
-            let postgres = PostgresStore::options(url);
-            let postgres = match &options.stored.prefix {
-                Some(table) => postgres.table(table),
-                None => postgres,
-            };
-            let store = postgres.connect().await.map_err(|error| error_chain(&error))?;
-            store.create_table().await.map_err(|error| error_chain(&error))?;
-            stored(options, store, setup)
-        }
+        FactoryUrl::Postgres(url) => sql(PostgresStore::options(url), options, setup).await,
+        FactoryUrl::MySql(url) => sql(MySqlStore::options(url), options, setup).await,
     }
+}
+
+/// In a table that it makes itself.
+async fn sql<D: Dialect>(
+    store: SqlOptions<D>,
+    options: &Options,
+    setup: Setup,
+) -> Result<Router, String> {
+    let store = match &options.stored.prefix {
+        Some(table) => store.table(table),
+        None => store,
+    };
+    let store = store.connect().await.map_err(|error| error_chain(&error))?;
+    store.create_table().await.map_err(|error| error_chain(&error))?;
+    stored(options, store, setup)
 }
 
 /// The session in a signed cookie.

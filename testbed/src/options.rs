@@ -4,7 +4,7 @@
 //! | option | is |
 //! |---|---|
 //! | `--adapter axum` | what serves |
-//! | `--factory signed-cookie:`, `memory:`, `sqlite:PATH`, `redis://…` or `postgres://…` | where sessions are kept |
+//! | `--factory signed-cookie:`, `memory:`, `sqlite:PATH`, `redis://…`, `postgres://…` or `mysql://…` | where sessions are kept |
 //! | `--listen ADDRESS` | default `127.0.0.1:0` |
 //! | `--secret TEXT` | signs cookies; a store needs none |
 //! | `--idle SECONDS`, `--renew-after SECONDS` | limits, or `never` |
@@ -26,7 +26,7 @@
 //! | `--io-timeout MILLISECONDS` | the budget of a store call, or `never` |
 //! | `--io-fault CALL=FAULT,…` | calls `load create replace touch remove`; faults `hang fail lost garbage` |
 //! | `--durability durable` or `fast` | of SQLite |
-//! | `--prefix TEXT` | what all keys in Redis begin with, or the name of the table in PostgreSQL |
+//! | `--prefix TEXT` | what all keys in Redis begin with, or the name of the table in a database |
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -61,6 +61,7 @@ pub(crate) enum FactoryUrl {
     /// Its URL, which may hold a password.
     Redis(String),
     Postgres(String),
+    MySql(String),
 }
 
 /// How `/csrf/guarded` is guarded.
@@ -180,13 +181,11 @@ impl Options {
             (FactoryUrl::SignedCookie, Some(name), _) => {
                 Err(format!("{name} is for sessions in a store: signed-cookie: has none"))
             }
-            (FactoryUrl::Memory | FactoryUrl::Redis(_) | FactoryUrl::Postgres(_), _, Some(_)) => {
-                Err("--durability is for sqlite:".into())
-            }
             (FactoryUrl::Memory | FactoryUrl::Sqlite(_), ..) if self.stored.prefix.is_some() => {
-                Err("--prefix is for redis:// and postgres://".into())
+                Err("--prefix is for engines beyond this process".into())
             }
-            _ => Ok(()),
+            (FactoryUrl::Sqlite(_), ..) | (_, _, None) => Ok(()),
+            _ => Err("--durability is for sqlite:".into()),
         }
     }
 }
@@ -237,6 +236,7 @@ fn factory(url: &str) -> Result<FactoryUrl, String> {
         ("sqlite:", path) => Ok(FactoryUrl::Sqlite(path.into())),
         ("redis://", _) => Ok(FactoryUrl::Redis(url.into())),
         ("postgres://", _) => Ok(FactoryUrl::Postgres(url.into())),
+        ("mysql://", _) => Ok(FactoryUrl::MySql(url.into())),
         // The scheme only: the rest of a store's URL may hold a password.
         (scheme, _) => Err(format!("--factory {scheme} is not built yet")),
     }

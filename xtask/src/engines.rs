@@ -2,7 +2,7 @@
 
 use std::io;
 
-use cloakroom_engines::{Missing, Postgres, Redis};
+use cloakroom_engines::{MariaDb, Missing, Postgres, Redis};
 
 use crate::provision;
 use crate::run::{Failure, Outcome};
@@ -17,8 +17,8 @@ impl From<Missing> for Failure {
 /// Starts them, prints one URL a line, then `ready`, and stops them when stdin closes or we are ended.
 pub(crate) fn serve(_: &Workspace) -> Outcome {
     provision::engines()?;
-    let (redis, postgres) = (Redis::start()?, Postgres::start()?);
-    println!("{}\n{}", redis.url(), postgres.url());
+    let (redis, postgres, maria) = (Redis::start()?, Postgres::start()?, MariaDb::start()?);
+    println!("{}\n{}\n{}", redis.url(), postgres.url(), maria.url());
     println!("ready");
     // An error means that there is nothing more to read, too.
     let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());

@@ -9,7 +9,7 @@ use std::env::{split_paths, var_os};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cloakroom_engines::Postgres;
+use cloakroom_engines::{MariaDb, Postgres};
 
 use crate::run::{Failure, Outcome, answer, cargo, fail, program, run, works};
 use crate::workspace::Workspace;
@@ -54,6 +54,7 @@ pub(crate) fn browser() -> Outcome {
 /// Makes sure that every engine can be started that sessions can be kept in.
 pub(crate) fn engines() -> Outcome {
     ensure("redis-server", || on_path("redis-server"))?;
+    ensure("mariadb-server", MariaDb::is_installed)?;
     ensure("postgresql", Postgres::is_installed)
 }
 

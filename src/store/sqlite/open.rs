@@ -12,7 +12,7 @@ use crate::store::{Result, StoreError, StoreErrorKind};
 /// Says in the file's head that it is ours: "cloa" in ASCII.
 const APPLICATION_ID: i64 = 0x636c_6f61;
 /// Each brings the schema from one version to the next; the first from nothing.
-const MIGRATIONS: [&str; 1] = [include_str!("../sql/sqlite_1.sql")];
+const MIGRATIONS: [&str; 1] = [include_str!("schema_1.sql")];
 const NEWEST: i64 = MIGRATIONS.len() as i64;
 
 pub(super) struct How {

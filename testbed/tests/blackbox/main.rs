@@ -19,187 +19,86 @@ mod payload;
 mod restart;
 mod touching;
 
-#[path = "every_factory"]
-mod signed_cookie {
-    /// Somebody without cookies, at a testbed with this factory and these options.
-    fn visitor(options: &str) -> cloakroom_testbed::Visitor<'static> {
-        crate::visitor(&format!("--factory signed-cookie: {options}"))
-    }
+/// What is so wherever sessions are kept.
+macro_rules! every_factory {
+    ($name:ident, $factory:literal) => {
+        #[path = "every_factory"]
+        mod $name {
+            /// Somebody without cookies, at a testbed with this factory and these options.
+            fn visitor(options: &str) -> cloakroom_testbed::Visitor<'static> {
+                crate::visitor(&format!("--factory {} {options}", $factory))
+            }
 
-    mod csrf;
-    mod dictionary;
-    mod facts;
-    mod failing;
-    mod flash;
-    mod unseen;
-    mod visits;
+            mod csrf;
+            mod dictionary;
+            mod facts;
+            mod failing;
+            mod flash;
+            mod unseen;
+            mod visits;
+        }
+    };
 }
 
-#[path = "every_factory"]
-mod memory {
-    /// Somebody without cookies, at a testbed with this factory and these options.
-    fn visitor(options: &str) -> cloakroom_testbed::Visitor<'static> {
-        crate::visitor(&format!("--factory memory: {options}"))
-    }
+every_factory!(signed_cookie, "signed-cookie:");
+every_factory!(memory, "memory:");
+every_factory!(sqlite, "sqlite:");
+every_factory!(redis, "redis:");
+every_factory!(postgres, "postgres:");
+every_factory!(mysql, "mysql:");
 
-    mod csrf;
-    mod dictionary;
-    mod facts;
-    mod failing;
-    mod flash;
-    mod unseen;
-    mod visits;
+/// What is so wherever they are kept on a server.
+macro_rules! every_store {
+    ($name:ident, $factory:literal) => {
+        #[path = "every_store"]
+        mod $name {
+            /// A testbed for one test alone.
+            fn start(options: &str) -> cloakroom_testbed::Service {
+                crate::start(&format!("--factory {} {options}", $factory))
+            }
+
+            mod account;
+            mod adding;
+            mod finality;
+            mod flash_once;
+            mod limits;
+            mod overwriting;
+            mod resurrection;
+            mod tickets;
+            mod unreliable;
+        }
+    };
 }
 
-#[path = "every_factory"]
-mod sqlite {
-    /// Somebody without cookies, at a testbed with this factory and these options.
-    fn visitor(options: &str) -> cloakroom_testbed::Visitor<'static> {
-        crate::visitor(&format!("--factory sqlite: {options}"))
-    }
-
-    mod csrf;
-    mod dictionary;
-    mod facts;
-    mod failing;
-    mod flash;
-    mod unseen;
-    mod visits;
-}
-
-#[path = "every_factory"]
-mod redis {
-    /// Somebody without cookies, at a testbed with this factory and these options.
-    fn visitor(options: &str) -> cloakroom_testbed::Visitor<'static> {
-        crate::visitor(&format!("--factory redis: {options}"))
-    }
-
-    mod csrf;
-    mod dictionary;
-    mod facts;
-    mod failing;
-    mod flash;
-    mod unseen;
-    mod visits;
-}
-
-#[path = "every_factory"]
-mod postgres {
-    /// Somebody without cookies, at a testbed with this factory and these options.
-    fn visitor(options: &str) -> cloakroom_testbed::Visitor<'static> {
-        crate::visitor(&format!("--factory postgres: {options}"))
-    }
-
-    mod csrf;
-    mod dictionary;
-    mod facts;
-    mod failing;
-    mod flash;
-    mod unseen;
-    mod visits;
-}
-
-#[path = "every_store"]
-mod memory_store {
-    /// A testbed for one test alone.
-    fn start(options: &str) -> cloakroom_testbed::Service {
-        crate::start(&format!("--factory memory: {options}"))
-    }
-
-    mod account;
-    mod adding;
-    mod finality;
-    mod flash_once;
-    mod limits;
-    mod overwriting;
-    mod resurrection;
-    mod tickets;
-    mod unreliable;
-}
-
-#[path = "every_store"]
-mod sqlite_store {
-    /// A testbed for one test alone. It does not wait for the disk, which `killed` looks into: there is much to write.
-    fn start(options: &str) -> cloakroom_testbed::Service {
-        crate::start(&format!("--factory sqlite: --durability fast {options}"))
-    }
-
-    mod account;
-    mod adding;
-    mod finality;
-    mod flash_once;
-    mod limits;
-    mod overwriting;
-    mod resurrection;
-    mod tickets;
-    mod unreliable;
-}
-
-#[path = "every_store"]
-mod redis_store {
-    /// A testbed for one test alone.
-    fn start(options: &str) -> cloakroom_testbed::Service {
-        crate::start(&format!("--factory redis: {options}"))
-    }
-
-    mod account;
-    mod adding;
-    mod finality;
-    mod flash_once;
-    mod limits;
-    mod overwriting;
-    mod resurrection;
-    mod tickets;
-    mod unreliable;
-}
+every_store!(memory_store, "memory:");
+// It does not wait for the disk, which `killed` looks into: there is much to write.
+every_store!(sqlite_store, "sqlite: --durability fast");
+every_store!(redis_store, "redis:");
+every_store!(postgres_store, "postgres:");
+every_store!(mysql_store, "mysql:");
 
 /// The races, between two processes that share a store.
-#[path = "every_store"]
-mod redis_shared {
-    /// Two testbeds for one test alone.
-    fn start(options: &str) -> cloakroom_testbed::Service {
-        crate::start_two(&format!("--factory redis: {options}"))
-    }
+macro_rules! every_shared_store {
+    ($name:ident, $factory:literal) => {
+        #[path = "every_store"]
+        mod $name {
+            /// Two testbeds for one test alone.
+            fn start(options: &str) -> cloakroom_testbed::Service {
+                crate::start_two(&format!("--factory {} {options}", $factory))
+            }
 
-    mod adding;
-    mod finality;
-    mod flash_once;
-    mod overwriting;
-    mod resurrection;
+            mod adding;
+            mod finality;
+            mod flash_once;
+            mod overwriting;
+            mod resurrection;
+        }
+    };
 }
 
-#[path = "every_store"]
-mod postgres_store {
-    /// A testbed for one test alone.
-    fn start(options: &str) -> cloakroom_testbed::Service {
-        crate::start(&format!("--factory postgres: {options}"))
-    }
-
-    mod account;
-    mod adding;
-    mod finality;
-    mod flash_once;
-    mod limits;
-    mod overwriting;
-    mod resurrection;
-    mod tickets;
-    mod unreliable;
-}
-
-/// The races, between two processes that share a store.
-#[path = "every_store"]
-mod postgres_shared {
-    /// Two testbeds for one test alone.
-    fn start(options: &str) -> cloakroom_testbed::Service {
-        crate::start_two(&format!("--factory postgres: {options}"))
-    }
-
-    mod adding;
-    mod finality;
-    mod flash_once;
-    mod overwriting;
-    mod resurrection;
-}
+every_shared_store!(redis_shared, "redis:");
+every_shared_store!(postgres_shared, "postgres:");
+every_shared_store!(mysql_shared, "mysql:");
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -207,14 +106,14 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
-use cloakroom_engines::{Postgres, Redis};
+use cloakroom_engines::{MariaDb, Postgres, Redis};
 use cloakroom_testbed::{Service, Visitor};
 
 /// When the clocks of most tests stand still.
 const NOW: u64 = 1_700_000_000;
 
 /// The testbed as a command, with these options, separated by spaces. `sqlite:` alone gets a file of its own,
-/// `redis:` alone keys of its own, `postgres:` alone a table of its own.
+/// `redis:` alone keys of its own, `postgres:` and `mysql:` alone a table of their own.
 fn command(options: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom-testbed"));
     command.arg("--until-stdin-closes");
@@ -223,6 +122,7 @@ fn command(options: &str) -> Command {
             "sqlite:" => command.arg(format!("sqlite:{}", new_file().display())),
             "redis:" => command.args([redis_url(), "--prefix".into(), new_name()]),
             "postgres:" => command.args([postgres_url(), "--prefix".into(), new_name()]),
+            "mysql:" => command.args([mysql_url(), "--prefix".into(), new_name()]),
             word => command.arg(word),
         };
     }
@@ -240,6 +140,13 @@ fn redis_url() -> String {
 fn postgres_url() -> String {
     static SERVER: LazyLock<Postgres> =
         LazyLock::new(|| Postgres::start().unwrap_or_else(|error| panic!("{error}")));
+    SERVER.url()
+}
+
+/// The server that all tests share.
+fn mysql_url() -> String {
+    static SERVER: LazyLock<MariaDb> =
+        LazyLock::new(|| MariaDb::start().unwrap_or_else(|error| panic!("{error}")));
     SERVER.url()
 }
 

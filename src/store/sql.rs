@@ -1,0 +1,280 @@
+//! Records in a table of PostgreSQL, MySQL or MariaDB: for several servers that have a database anyway.
+//!
+//! Each call is one prepared statement; a `replace` that comes too late reads in a second one what was faster.
+//! An answer to a write promises what the server is set up to promise (`synchronous_commit`,
+//! `innodb_flush_log_at_trx_commit`).
+//!
+//! Expired rows stay until they are swept: [`sweep_forever`](super::sweep_forever) does so in the background, a few
+//! at a time, passing over rows that are in use.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Pool;
+use sqlx::pool::PoolOptions;
+
+use super::{
+    Created, Index, Listed, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey,
+    Stored, Sweep, Version,
+};
+use crate::time::Timestamp;
+
+mod dialect;
+mod error;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod statements;
+#[cfg(feature = "mysql")]
+mod sweeper;
+
+pub use dialect::Dialect;
+use dialect::{Row, Value};
+use statements::Statements;
+
+/// Keeps records in PostgreSQL 12 or later. Clones are the same store, on the same pool.
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), cloakroom::store::StoreError> {
+/// use cloakroom::StoredFactory;
+/// use cloakroom::store::{PostgresStore, sweep_forever};
+///
+/// let store = PostgresStore::connect("postgres://app:secret@localhost/app").await?;
+/// store.create_table().await?; // or run `store.schema()` with your migrations
+/// tokio::spawn(sweep_forever(store.clone(), std::time::Duration::from_secs(60)));
+/// let sessions = StoredFactory::new(store);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "postgres")]
+pub type PostgresStore = SqlStore<sqlx::Postgres>;
+
+/// How PostgreSQL is to be reached.
+#[cfg(feature = "postgres")]
+pub type PostgresOptions = SqlOptions<sqlx::Postgres>;
+
+/// Keeps records in MySQL 8 or MariaDB 10.6, or later. Clones are the same store, on the same pool.
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), cloakroom::store::StoreError> {
+/// use cloakroom::StoredFactory;
+/// use cloakroom::store::{MySqlStore, sweep_forever};
+///
+/// let store = MySqlStore::connect("mysql://app:secret@localhost/app").await?;
+/// store.create_table().await?; // or run `store.schema()` with your migrations
+/// tokio::spawn(sweep_forever(store.clone(), std::time::Duration::from_secs(60)));
+/// let sessions = StoredFactory::new(store);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "mysql")]
+pub type MySqlStore = SqlStore<sqlx::MySql>;
+
+/// How MySQL or MariaDB is to be reached.
+#[cfg(feature = "mysql")]
+pub type MySqlOptions = SqlOptions<sqlx::MySql>;
+
+/// What is kept in each dialect of SQL alike: use it as `PostgresStore` or `MySqlStore`.
+pub struct SqlStore<D: Dialect> {
+    pool: Pool<D>,
+    statements: Arc<Statements>,
+}
+
+/// How a database is to be reached.
+#[must_use = "nothing is connected before `connect` is called"]
+#[derive(Clone)]
+pub struct SqlOptions<D: Dialect> {
+    url: String,
+    table: String,
+    pool: PoolOptions<D>,
+}
+
+impl<D: Dialect> SqlOptions<D> {
+    /// The table, perhaps with its schema before a dot; default `cloakroom_sessions`. Letters, digits and `_` only.
+    pub fn table(mut self, table: impl Into<String>) -> Self {
+        self.table = table.into();
+        self
+    }
+
+    /// How many connections there may be; default 10.
+    pub fn max_connections(mut self, connections: u32) -> Self {
+        self.pool = self.pool.max_connections(connections);
+        self
+    }
+
+    /// How long a call waits for a connection that is free or new; default 2 seconds. How long a call may take in all
+    /// is for the factory to say: [`StoredBuilder::io_timeout`](crate::factory::StoredBuilder::io_timeout).
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.pool = self.pool.acquire_timeout(timeout);
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// `Rejected` for a URL or a table's name that is none, or a password that is wrong; `Unavailable` or `TimedOut` for
+    /// a server that does not answer.
+    pub async fn connect(self) -> Result<SqlStore<D>> {
+        if !D::SCHEMES.iter().any(|scheme| self.url.starts_with(scheme)) {
+            return Err(StoreError::new(StoreErrorKind::Rejected, D::NO_URL));
+        }
+        let statements = Statements::new::<D>(&self.table)?;
+        let pool = self.pool.connect(&self.url).await.map_err(error::of::<D>)?;
+        Ok(SqlStore { pool, statements: Arc::new(statements) })
+    }
+}
+
+impl<D: Dialect> SqlStore<D> {
+    /// Connects to `postgres://user:password@host[:port]/database`, or `mysql://…`, with the default options.
+    ///
+    /// # Errors
+    /// As [`SqlOptions::connect`].
+    pub async fn connect(url: &str) -> Result<Self> {
+        Self::options(url).connect().await
+    }
+
+    /// For other options.
+    pub fn options(url: &str) -> SqlOptions<D> {
+        let pool = PoolOptions::new().max_connections(10).acquire_timeout(Duration::from_secs(2));
+        SqlOptions { url: url.to_owned(), table: statements::TABLE.to_owned(), pool }
+    }
+
+    /// On a pool that the application has already.
+    ///
+    /// # Errors
+    /// `Rejected` for a table's name that is none.
+    pub fn on(pool: Pool<D>, table: &str) -> Result<Self> {
+        Ok(Self { pool, statements: Arc::new(Statements::new::<D>(table)?) })
+    }
+
+    /// Makes the table and its indexes, if they are not there.
+    ///
+    /// # Errors
+    /// `Rejected` if this user may not.
+    pub async fn create_table(&self) -> Result<()> {
+        D::execute_script(&self.pool, self.schema()).await
+    }
+
+    /// The table and its indexes as SQL, for who runs migrations by other means.
+    #[must_use]
+    pub fn schema(&self) -> &str {
+        &self.statements.schema
+    }
+
+    /// Runs a statement and says how many rows it concerned.
+    async fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
+        let rows = D::execute(&self.pool, sql, values).await?;
+        Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+    }
+}
+
+impl<D: Dialect> Store for SqlStore<D> {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
+        let rows = D::fetch(&self.pool, &self.statements.select, &[bytes(key)]).await?;
+        Ok(rows.into_iter().next().map(Row::stored))
+    }
+
+    async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
+        let [version, expires_at, owner, data] = columns::<D>(Version::FIRST, record)?;
+        let values = [bytes(key), version, expires_at, owner, data];
+        match D::execute(&self.pool, &self.statements.insert, &values).await {
+            Ok(_) => Ok(Created::Done(Version::FIRST)),
+            Err(error) if error::is_taken(&error) => Ok(Created::Taken),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn replace(
+        &self,
+        key: &StoreKey,
+        expected: Version,
+        record: &Record,
+    ) -> Result<Replaced> {
+        let [version, expires_at, owner, data] = columns::<D>(expected.next(), record)?;
+        let values = [version, expires_at, owner, data, bytes(key), number(expected)];
+        if self.execute(&self.statements.update, &values).await? == 1 {
+            return Ok(Replaced::Done(expected.next()));
+        }
+        // A statement of its own: the one before sees the table as it was when it began.
+        Ok(self.load(key).await?.map_or(Replaced::Gone, Replaced::Conflict))
+    }
+
+    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
+        let values = [Value::Number(expires_at.as_micros()), bytes(key)];
+        Ok(self.execute(&self.statements.touch, &values).await? == 1)
+    }
+
+    async fn remove(&self, key: &StoreKey) -> Result<bool> {
+        Ok(self.execute(&self.statements.delete, &[bytes(key)]).await? == 1)
+    }
+}
+
+impl<D: Dialect> Index for SqlStore<D> {
+    async fn list(&self, owner: &str) -> Result<Vec<Listed>> {
+        let values = [Value::Text(Some(owner))];
+        let rows = D::fetch(&self.pool, &self.statements.list, &values).await?;
+        rows.into_iter().map(Row::listed).collect()
+    }
+
+    async fn count(&self, owner: &str) -> Result<usize> {
+        let values = [Value::Text(Some(owner))];
+        let count = D::count(&self.pool, &self.statements.count, &values).await?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    async fn remove_of(&self, owner: &str, key: &StoreKey) -> Result<bool> {
+        let values = [bytes(key), Value::Text(Some(owner))];
+        Ok(self.execute(&self.statements.delete_of, &values).await? == 1)
+    }
+
+    async fn remove_all_but(&self, owner: &str, keep: Option<&StoreKey>) -> Result<usize> {
+        let keep = Value::Bytes(keep.map(|key| &key.as_bytes()[..]));
+        self.execute(&self.statements.delete_all_but, &[Value::Text(Some(owner)), keep]).await
+    }
+}
+
+impl<D: Dialect> Sweep for SqlStore<D> {
+    /// By one sweeper at a time: while another is at it, nothing is removed and the answer is 0.
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = D::sweep(&self.pool, &self.statements, now.as_micros(), limit).await?;
+        Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+    }
+}
+
+/// A record's columns but the key, in their order.
+fn columns<D: Dialect>(version: Version, record: &Record) -> Result<[Value<'_>; 4]> {
+    if record.owner.as_ref().is_some_and(|owner| owner.len() > D::LONGEST_OWNER) {
+        let cause = format!("an owner of more than {} bytes", D::LONGEST_OWNER);
+        return Err(StoreError::new(StoreErrorKind::Rejected, cause));
+    }
+    let expires_at = Value::Number(record.expires_at.as_micros());
+    let owner = Value::Text(record.owner.as_deref());
+    Ok([number(version), expires_at, owner, Value::Bytes(Some(&record.data))])
+}
+
+const fn number(version: Version) -> Value<'static> {
+    Value::Number(version.number().cast_signed())
+}
+
+fn bytes(key: &StoreKey) -> Value<'_> {
+    Value::Bytes(Some(key.as_bytes()))
+}
+
+impl<D: Dialect> Clone for SqlStore<D> {
+    fn clone(&self) -> Self {
+        Self { pool: self.pool.clone(), statements: self.statements.clone() }
+    }
+}
+
+impl<D: Dialect> fmt::Debug for SqlStore<D> {
+    /// Without the URL, which may hold a password (S87).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlStore")
+            .field("database", &D::NAME)
+            .field("connections", &self.pool.size())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,72 @@
+//! The statements, with the table's name in them. All values are parameters (S78).
+
+use super::Dialect;
+use crate::store::{Result, StoreError, StoreErrorKind};
+
+pub(super) const TABLE: &str = "cloakroom_sessions";
+
+/// One text for each call. Public only because a [`Dialect`] is told of it.
+#[derive(Debug)]
+pub struct Statements {
+    pub(super) schema: String,
+    pub(super) select: String,
+    pub(super) insert: String,
+    pub(super) update: String,
+    pub(super) touch: String,
+    pub(super) delete: String,
+    pub(super) list: String,
+    pub(super) count: String,
+    pub(super) delete_of: String,
+    pub(super) delete_all_but: String,
+    pub(super) sweep: String,
+    /// Up to the first of the keys.
+    #[cfg(feature = "mysql")]
+    pub(super) delete_all: String,
+    /// What sweepers of this table agree on to be one at a time.
+    pub(super) sweeper: String,
+}
+
+impl Statements {
+    pub(super) fn new<D: Dialect>(table: &str) -> Result<Self> {
+        let name = name_of(table)?;
+        let key = D::KEY;
+        let sql = |text: &str| {
+            let text = text.replace("{table}", table).replace("{name}", name);
+            D::numbered(&text.replace("{key}", key))
+        };
+        let row = format!("version, expires_at, {}, data", D::OWNER);
+        Ok(Self {
+            schema: sql(D::SCHEMA),
+            select: sql(&format!("SELECT {row} FROM {{table}} WHERE {{key}} = ?")),
+            insert: sql("INSERT INTO {table} ({key}, version, expires_at, owner, data) \
+                         VALUES (?, ?, ?, ?, ?)"),
+            update: sql("UPDATE {table} SET version = ?, expires_at = ?, owner = ?, data = ? \
+                         WHERE {key} = ? AND version = ?"),
+            touch: sql("UPDATE {table} SET expires_at = ? WHERE {key} = ?"),
+            delete: sql("DELETE FROM {table} WHERE {key} = ?"),
+            list: sql(&format!("SELECT {row}, {{key}} FROM {{table}} WHERE owner = ?")),
+            count: sql("SELECT count(*) FROM {table} WHERE owner = ?"),
+            delete_of: sql("DELETE FROM {table} WHERE {key} = ? AND owner = ?"),
+            delete_all_but: sql(D::DELETE_ALL_BUT),
+            sweep: sql(D::SWEEP),
+            #[cfg(feature = "mysql")]
+            delete_all: sql("DELETE FROM {table} WHERE {key} IN ("),
+            sweeper: format!("cloakroom sweeps {table}"),
+        })
+    }
+}
+
+/// The table's own name, without its schema.
+fn name_of(table: &str) -> Result<&str> {
+    let is_word = |word: &str| {
+        let mut bytes = word.bytes();
+        bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let mut words = table.split('.');
+    if words.clone().all(is_word) && words.clone().count() <= 2 {
+        return Ok(words.next_back().unwrap_or(table));
+    }
+    let cause = format!("{table:?} is no table's name: letters, digits and _ only");
+    Err(StoreError::new(StoreErrorKind::Rejected, cause))
+}

@@ -1,0 +1,209 @@
+//! The suite on MariaDB, and what only MySQL and MariaDB can do: refuse, end connections, compare text loosely.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cloakroom::Timestamp;
+use cloakroom::store::{
+    Created, Index, MySqlStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Sweep, Version,
+};
+use cloakroom_engines::MariaDb;
+use sqlx::{Connection, Executor, MySqlConnection};
+
+/// One server for all tests of this binary. Each has a table of its own.
+static SERVER: LazyLock<MariaDb> =
+    LazyLock::new(|| MariaDb::start().unwrap_or_else(|error| panic!("{error}")));
+
+/// A store, and its table's name.
+async fn open() -> (MySqlStore, String) {
+    static TABLES: AtomicUsize = AtomicUsize::new(0);
+    let table = format!("sessions_{}", TABLES.fetch_add(1, Ordering::Relaxed));
+    let options = MySqlStore::options(&SERVER.url()).table(&table).max_connections(4);
+    let store = options.connect_timeout(Duration::from_secs(30)).connect().await.unwrap();
+    store.create_table().await.unwrap();
+    (store, table)
+}
+
+async fn connect() -> MySqlStore {
+    open().await.0
+}
+
+cloakroom::store_conformance!(connect());
+cloakroom::store_races!(connect());
+cloakroom::index_conformance!(connect());
+cloakroom::sweep_conformance!(connect());
+
+async fn beside() -> MySqlConnection {
+    MySqlConnection::connect(&SERVER.url()).await.unwrap()
+}
+
+fn key(number: u8) -> StoreKey {
+    StoreKey::from_bytes([number; 16])
+}
+
+fn record(owner: Option<&str>) -> Record {
+    Record::new(&b"data"[..], Timestamp::from_secs(4_102_444_800), owner.map(Into::into))
+}
+
+async fn create(store: &MySqlStore, number: u8, owner: Option<&str>) {
+    let created = store.create(&key(number), &record(owner)).await.unwrap();
+    assert_eq!(created, Created::Done(Version::FIRST));
+}
+
+async fn create_expired(store: &MySqlStore, number: u8) {
+    let expired = Record::new(&b""[..], Timestamp::from_secs(1), None);
+    assert_eq!(store.create(&key(number), &expired).await.unwrap(), Created::Done(Version::FIRST));
+}
+
+#[tokio::test]
+async fn owners_that_differ_in_case_accents_or_blanks_are_not_one() {
+    let store = connect().await;
+    for (number, owner) in (1..).zip(["ada", "Ada", "ada ", "ada\0", "adá", "ada🦀"]) {
+        create(&store, number, Some(owner)).await;
+    }
+    assert_eq!(store.count("ada").await.unwrap(), 1);
+    assert_eq!(store.list("ada ").await.unwrap()[0].key, key(3));
+    assert_eq!(store.remove_all_but("ada🦀", None).await.unwrap(), 1);
+    assert_eq!(store.remove_all_but("ADA", None).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_owner_longer_than_the_column_is_refused_and_not_cut_off() {
+    let store = connect().await;
+    let owner = "a".repeat(1025);
+    let error = store.create(&key(1), &record(Some(&owner))).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Rejected);
+    create(&store, 1, Some(&owner[1..])).await;
+    let error = store.replace(&key(1), Version::FIRST, &record(Some(&owner))).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Rejected);
+    assert_eq!(store.count(&owner[1..]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_schema_can_be_made_twice_and_is_what_is_printed() {
+    let (store, table) = open().await;
+    store.create_table().await.unwrap();
+    let indexes = "SELECT DISTINCT CAST(index_name AS char) FROM information_schema.statistics \
+                   WHERE table_name = ? ORDER BY 1";
+    let indexes: Vec<String> =
+        sqlx::query_scalar(indexes).bind(&table).fetch_all(&mut beside().await).await.unwrap();
+    let expected = ["PRIMARY", &format!("{table}_by_expiry"), &format!("{table}_by_owner")];
+    assert_eq!(indexes, expected);
+    assert!(store.schema().contains(&format!("CREATE TABLE IF NOT EXISTS {table} (")));
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_is_said_with_what_to_do() {
+    let store = MySqlStore::options(&SERVER.url()).table("nowhere").connect().await.unwrap();
+    let error = store.load(&key(1)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Rejected);
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("create_table"), "{source}");
+}
+
+#[tokio::test]
+async fn a_record_over_the_server_s_limit_is_rejected_and_the_store_goes_on() {
+    let store = connect().await;
+    let large = Record::new(vec![b'x'; 32 << 20], Timestamp::from_secs(4_102_444_800), None);
+    let error = store.create(&key(1), &large).await.unwrap_err();
+    assert!(matches!(error.kind(), StoreErrorKind::Rejected | StoreErrorKind::Unavailable));
+    create(&store, 1, None).await;
+}
+
+#[tokio::test]
+async fn s75_connections_that_end_are_made_anew() {
+    let mut beside = beside().await;
+    beside.execute("CREATE DATABASE alone").await.unwrap();
+    let url = SERVER.url().replace("/cloakroom", "/alone");
+    let store = MySqlStore::connect(&url).await.unwrap();
+    store.create_table().await.unwrap();
+    create(&store, 1, None).await;
+    // A server that is restarted ends its connections like this.
+    let others = "SELECT id FROM information_schema.processlist WHERE db = 'alone'";
+    let others: Vec<i64> = sqlx::query_scalar(others).fetch_all(&mut beside).await.unwrap();
+    assert!(!others.is_empty(), "nothing was connected");
+    for id in others {
+        beside.execute(format!("KILL {id}").as_str()).await.unwrap();
+    }
+    let mut failed = 0;
+    while store.load(&key(1)).await.is_err() {
+        failed += 1;
+        assert!(failed < 20, "it does not recover");
+    }
+    assert!(store.load(&key(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn s78_a_server_that_takes_no_writes_rejects_them_and_still_reads() {
+    let (store, table) = open().await;
+    create(&store, 1, None).await;
+    let pool =
+        sqlx::mysql::MySqlPoolOptions::new().max_connections(1).after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute("SET SESSION TRANSACTION READ ONLY").await.map(drop)
+            })
+        });
+    let reader = MySqlStore::on(pool.connect(&SERVER.url()).await.unwrap(), &table).unwrap();
+    assert!(reader.load(&key(1)).await.unwrap().is_some());
+    let error = reader.replace(&key(1), Version::FIRST, &record(None)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Rejected);
+    let kept = store.replace(&key(1), Version::FIRST, &record(None)).await.unwrap();
+    assert!(matches!(kept, Replaced::Done(_)));
+}
+
+#[tokio::test]
+async fn s80_a_sweep_passes_over_rows_that_are_in_use() {
+    let (store, table) = open().await;
+    for number in 1..=3 {
+        create_expired(&store, number).await;
+    }
+    let mut other = beside().await;
+    let mut transaction = other.begin().await.unwrap();
+    let lock = format!("SELECT 1 FROM {table} WHERE `key` = ? FOR UPDATE");
+    sqlx::query(&lock).bind(&[1_u8; 16][..]).execute(&mut *transaction).await.unwrap();
+    assert_eq!(store.sweep(Timestamp::from_secs(2), 10).await.unwrap(), 2);
+    transaction.rollback().await.unwrap();
+    assert_eq!(store.sweep(Timestamp::from_secs(2), 10).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn s80_one_sweeper_is_at_it_at_a_time_and_one_given_up_lets_go() {
+    let (store, table) = open().await;
+    create_expired(&store, 1).await;
+    let mut other = beside().await;
+    let name = format!("cloakroom sweeps {table}");
+    let lock = sqlx::query("SELECT GET_LOCK(?, 0)").bind(&name);
+    lock.execute(&mut other).await.unwrap();
+    assert_eq!(store.sweep(Timestamp::from_secs(2), 10).await.unwrap(), 0);
+    sqlx::query("DO RELEASE_LOCK(?)").bind(&name).execute(&mut other).await.unwrap();
+
+    // Given up at every point on its way, it holds nothing up.
+    for steps in 0..40 {
+        let mut sweep = Box::pin(store.sweep(Timestamp::from_secs(2), 0));
+        for _ in 0..steps {
+            tokio::select! {
+                biased;
+                _ = &mut sweep => break,
+                () = tokio::time::sleep(Duration::from_micros(100)) => {}
+            }
+        }
+    }
+    let mut asked = 0;
+    while store.sweep(Timestamp::from_secs(2), 10).await.unwrap() == 0 {
+        asked += 1;
+        assert!(asked < 500, "a sweep that was given up holds its lock");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn s87_neither_debug_nor_errors_show_a_password() {
+    let url = SERVER.url().replace("root@", "nobody:hunter2@");
+    let error = MySqlStore::connect(&url).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Rejected);
+    let shown = format!("{error:?} {error} {:?}", connect().await);
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
