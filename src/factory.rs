@@ -77,6 +77,8 @@ mod stored;
 pub use crate::session::{Commit, Ending, Opened, Origin};
 pub use refused::Refused;
 pub use signed_cookie::{SignedCookieBuilder, SignedCookieFactory};
+#[cfg(feature = "settings")]
+pub(crate) use stored::NAME as STORED_COOKIE;
 pub use stored::{Event, Overwrite, OwnedSession, StoredBuilder, StoredFactory};
 
 /// Opens the session that a request names, and keeps what changed.

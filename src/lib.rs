@@ -62,6 +62,8 @@
 //! | `askama`, `minijinja` | no | templates print [`csrf::Html`] as it is |
 //! | `postgres` | no | `store::PostgresStore` |
 //! | `redis` | no | `store::RedisStore` |
+//! | `mysql` | no | `store::MySqlStore` |
+//! | `settings` | no | `open`, and `settings::Settings` from a file or the environment |
 //! | `sqlite` | no | `store::SqliteStore` |
 //! | `conformance` | no | the suite that every store has to pass; turns on `testing` |
 //! | `testing` | no | a fake clock, fixed randomness and a store that fails, for tests |
@@ -83,6 +85,8 @@ pub mod flash;
 pub mod keyring;
 pub mod random;
 pub mod session;
+#[cfg(feature = "settings")]
+pub mod settings;
 #[cfg_attr(not(feature = "tower"), allow(dead_code))] // the layer is what opens and closes slots
 mod slot;
 pub mod store;
@@ -100,6 +104,8 @@ pub use factory::{SessionFactory, SignedCookieFactory, StoredFactory};
 pub use flash::Queue;
 pub use keyring::Secret;
 pub use session::{Entries, Key, Session, Value};
+#[cfg(feature = "settings")]
+pub use settings::open;
 pub use time::Timestamp;
 #[cfg(feature = "tower")]
 pub use tower::SessionLayer;

@@ -60,6 +60,7 @@ use bytes::Bytes;
 use crate::error::BoxError;
 use crate::time::Timestamp;
 
+mod any;
 mod index;
 mod memory;
 #[cfg(feature = "redis")]
@@ -70,6 +71,7 @@ mod sql;
 mod sqlite;
 mod sweep;
 
+pub use any::{AnyOptions, AnyStore};
 pub use index::{Index, Listed};
 pub use memory::{Counts, MemoryBuilder, MemoryStore};
 #[cfg(feature = "redis")]

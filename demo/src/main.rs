@@ -9,7 +9,6 @@ mod page;
 mod pages;
 mod secret;
 mod site;
-mod stored;
 mod twin;
 
 use std::future::IntoFuture;
@@ -84,9 +83,11 @@ fn where_sessions_are(options: &Options) -> String {
     match &options.factory {
         Factory::Sqlite => format!("in {}", options.database.display()),
         // Without what is before the host, which may be a password.
-        Factory::Redis(url) => {
-            let host = url.trim_start_matches("redis://").rsplit('@').next();
-            format!("in Redis at {}", host.unwrap_or_default())
+        Factory::Url(url) => {
+            let scheme = url.split_once(':').map_or(url.as_str(), |(scheme, _)| scheme);
+            let place = url.rsplit_once('@').map_or(url.as_str(), |(_, place)| place);
+            let place = place.trim_start_matches(scheme).trim_start_matches("://");
+            format!("in {scheme} at {place}")
         }
         Factory::SignedCookie => {
             format!("in a signed cookie; its secret is in {}", options.secret_file.display())

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 const USAGE: &str = "usage: cloakroom-demo [--listen ADDRESS:PORT] \
-                     [--factory sqlite|redis://HOST[:PORT]|signed-cookie] [--database PATH] [--secret-file PATH]";
+                     [--factory sqlite|signed-cookie|URL] [--database PATH] [--secret-file PATH]";
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Options {
@@ -19,8 +19,8 @@ pub(crate) struct Options {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Factory {
     Sqlite,
-    /// With the URL, which may hold a password.
-    Redis(String),
+    /// In the store of this URL, which may hold a password.
+    Url(String),
     SignedCookie,
 }
 
@@ -53,7 +53,7 @@ impl Factory {
         match name {
             "sqlite" => Ok(Self::Sqlite),
             "signed-cookie" => Ok(Self::SignedCookie),
-            url if url.starts_with("redis://") => Ok(Self::Redis(url.to_owned())),
+            url if url.contains(':') => Ok(Self::Url(url.to_owned())),
             _ => Err(format!("unknown factory {name}; {USAGE}")),
         }
     }

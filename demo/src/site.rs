@@ -10,23 +10,23 @@ use std::time::Duration;
 use axum::response::Response;
 use cloakroom::csrf::Rule;
 use cloakroom::factory::Event;
-use cloakroom::store::{RedisStore, SqliteStore, Store};
+use cloakroom::store::{AnyStore, SqliteStore};
 use cloakroom::{ConfigError, Error, SessionLayer, SignedCookieFactory, StoredFactory};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{not_kept, told};
 use crate::options::{Factory, Options};
 use crate::secret;
-use crate::stored::Stored;
 
 const CSRF_GRACE: Duration = Duration::from_secs(5 * 60);
 
+type Sessions = StoredFactory<AnyStore>;
 type Layer = SessionLayer<fn(&Error) -> Response>;
 
 /// Cheap to clone: each request has one.
 #[derive(Clone)]
 pub(crate) struct Site {
-    sessions: Option<Stored>,
+    sessions: Option<Sessions>,
     noticed: Arc<Noticed>,
 }
 
@@ -57,7 +57,7 @@ impl Site {
             Factory::Sqlite => Self::on_sqlite(&options.database)
                 .map_err(|error| format!("{}: {}", options.database.display(), told(&*error))),
             // Without the URL, which may hold a password.
-            Factory::Redis(url) => Self::on_redis(url).await.map_err(|error| told(&*error)),
+            Factory::Url(url) => Self::at(url).await.map_err(|error| told(&*error)),
             Factory::SignedCookie => Self::in_signed_cookie(&options.secret_file),
         }
     }
@@ -66,17 +66,16 @@ impl Site {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        Ok(Self::stored(SqliteStore::open(path)?, Stored::Sqlite)?)
+        Ok(Self::stored(AnyStore::Sqlite(SqliteStore::open(path)?))?)
     }
 
-    async fn on_redis(url: &str) -> Result<(Self, Layer), Box<dyn std::error::Error>> {
-        Ok(Self::stored(RedisStore::connect(url).await?, Stored::Redis)?)
+    async fn at(url: &str) -> Result<(Self, Layer), Box<dyn std::error::Error>> {
+        let store = AnyStore::open(url).await?;
+        store.create_table().await?;
+        Ok(Self::stored(store)?)
     }
 
-    fn stored<S: Store>(
-        store: S,
-        stored: fn(StoredFactory<S>) -> Stored,
-    ) -> Result<(Self, Layer), ConfigError> {
+    fn stored(store: AnyStore) -> Result<(Self, Layer), ConfigError> {
         let noticed = Arc::new(Noticed::default());
         let notes = noticed.clone();
         let factory = StoredFactory::builder(store)
@@ -86,7 +85,7 @@ impl Site {
             .on_event(move |event| notes.count(event))
             .build()?;
         let layer = SessionLayer::new(factory.clone()).on_error(not_kept as _);
-        Ok((Self { sessions: Some(stored(factory)), noticed }, layer))
+        Ok((Self { sessions: Some(factory), noticed }, layer))
     }
 
     fn in_signed_cookie(path: &Path) -> Result<(Self, Layer), String> {
@@ -102,7 +101,7 @@ impl Site {
     }
 
     /// The factory, for what concerns other sessions than that of the request.
-    pub(crate) fn sessions(&self) -> Result<&Stored, Error> {
+    pub(crate) fn sessions(&self) -> Result<&Sessions, Error> {
         self.sessions.as_ref().ok_or(Error::NotSupported { what: "a list of sessions" })
     }
 

@@ -32,6 +32,8 @@ mod owner;
 mod plan;
 mod visit;
 
+#[cfg(feature = "settings")]
+pub(crate) use builder::NAME;
 pub use builder::{Overwrite, StoredBuilder};
 pub use event::Event;
 pub use owner::OwnedSession;

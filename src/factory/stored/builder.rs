@@ -9,7 +9,7 @@ use crate::random::SystemRandom;
 use crate::time::SystemClock;
 
 /// The cookie's name. The prefix has browsers refuse one that another host, plain http or a script has set (S9).
-const NAME: &str = "__Host-Http-session";
+pub(crate) const NAME: &str = "__Host-Http-session";
 /// The same for plain http, where the prefix cannot be.
 const PLAIN_NAME: &str = "session";
 /// After a periodic renewal: long enough for requests that are under way, as short as a thief's use for it.

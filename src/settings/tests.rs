@@ -1,0 +1,97 @@
+//! Settings from JSON and from the environment, the good and the bad.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+
+fn from_env(pairs: &[(&str, &str)]) -> Result<Settings, OpenError> {
+    Settings::from_pairs(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+}
+
+fn complaint(settings: serde_json::Value) -> String {
+    serde_json::from_value::<Settings>(settings).unwrap_err().to_string()
+}
+
+#[test]
+fn the_environment_says_the_same_as_a_file() {
+    let file: Settings = serde_json::from_value(json!({
+        "store": "memory:", "idle_limit": 600, "absolute_limit": "never", "io_timeout": 0.25,
+        "create_table": true, "max_connections": 7, "cookie_same_site": "strict",
+    }))
+    .unwrap();
+    let environment = from_env(&[
+        ("store", "memory:"),
+        ("idle_limit", "600"),
+        ("absolute_limit", "never"),
+        ("io_timeout", "0.25"),
+        ("create_table", "true"),
+        ("max_connections", "7"),
+        ("cookie_same_site", "Strict"),
+    ])
+    .unwrap();
+    for settings in [file, environment] {
+        assert_eq!(settings.store, "memory:");
+        assert_eq!(settings.idle_limit, Some(Some(Duration::from_secs(600))));
+        assert_eq!(settings.absolute_limit, Some(None));
+        assert_eq!(settings.io_timeout, Some(Some(Duration::from_millis(250))));
+        assert_eq!((settings.create_table, settings.max_connections), (true, Some(7)));
+        assert_eq!(settings.cookie.same_site, Some(SameSite::Strict));
+    }
+}
+
+#[test]
+fn every_name_is_a_setting_and_an_unknown_one_is_told_the_nearest() {
+    for name in NAMES {
+        let complaint = complaint(json!({ name: [] }));
+        assert!(!complaint.contains("unknown"), "{complaint}");
+    }
+    for (name, meant) in [("idle_limt", "idle_limit"), ("cookie_samesite", "cookie_same_site")] {
+        let complaint = complaint(json!({ name: 1 }));
+        assert!(complaint.contains(&format!("did you mean `{meant}`?")), "{complaint}");
+        let error = from_env(&[(name, "1")]).unwrap_err().to_string();
+        assert!(error.contains(&format!("did you mean `{meant}`?")), "{error}");
+    }
+    let complaint = complaint(json!({"colour": "red"}));
+    assert!(complaint.contains("there are store, prefix"), "{complaint}");
+}
+
+#[test]
+fn a_value_that_is_none_is_said_with_what_would_be_one() {
+    for (name, value, expected) in [
+        ("idle_limit", json!(-1), "a number of seconds"),
+        ("idle_limit", json!("soon"), "a number of seconds"),
+        ("idle_limit", json!(true), "a number of seconds"),
+        ("max_connections", json!(0), "above 0"),
+        ("max_connections", json!(1.5), "above 0"),
+        ("create_table", json!("yes"), "true or false"),
+        ("cookie_same_site", json!("loose"), "strict, lax or none"),
+    ] {
+        let complaint = complaint(json!({"store": "memory:", name: value}));
+        assert!(complaint.contains(expected), "{name}: {complaint}");
+    }
+    assert!(complaint(json!({})).contains("`store` is missing"));
+}
+
+#[tokio::test]
+async fn what_is_set_is_what_the_factory_does() {
+    let settings = from_env(&[("store", "memory:"), ("cookie_name", "id"), ("idle_limit", "60")]);
+    let factory = settings.unwrap().open().await.unwrap();
+    assert!(matches!(factory.store(), AnyStore::Memory(_)));
+    let shown = format!("{factory:?}");
+    assert!(shown.contains("\"id\"") && shown.contains("60s"), "{shown}");
+
+    let zero = from_env(&[("store", "memory:"), ("idle_limit", "0")]).unwrap().open().await;
+    assert!(matches!(zero, Err(OpenError::Config(ConfigError::Limit { limit: "idle" }))));
+    let refused = from_env(&[("store", "memory:"), ("cookie_secure", "false")]).unwrap().open();
+    assert!(matches!(refused.await, Err(OpenError::Config(_))), "__Host- asks for Secure");
+}
+
+#[tokio::test]
+async fn a_url_of_no_store_says_which_there_are_and_shows_no_password() {
+    let error = open("reddis://ada:hunter2@localhost").await.unwrap_err().to_string();
+    assert!(error.contains("redis") && !error.contains("hunter2"), "{error}");
+    let settings = Settings::new("redis://ada:hunter2@localhost");
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
