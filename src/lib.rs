@@ -65,6 +65,7 @@
 //! | `mysql` | no | `store::MySqlStore` |
 //! | `settings` | no | `open`, and `settings::Settings` from a file or the environment |
 //! | `sqlite` | no | `store::SqliteStore` |
+//! | `tls` | no | encrypted connections to Redis, PostgreSQL and MySQL |
 //! | `conformance` | no | the suite that every store has to pass; turns on `testing` |
 //! | `testing` | no | a fake clock, fixed randomness and a store that fails, for tests |
 

@@ -123,6 +123,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes a record and says whether it existed.
     fn remove(&self, key: &StoreKey) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Waits until what was last written of this record outlasts the loss of a machine, where the store answers before
+    /// that and can wait. Asked for after a logout and a renewal, which must not be undone (S77). Nothing by default.
+    fn confirm(&self, _key: &StoreKey) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// What a record is kept under: 128 random bits that name it for its whole life.

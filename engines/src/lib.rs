@@ -9,6 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+mod redis;
+
+pub use redis::{Redis, RedisCluster, RedisSentinels};
+
 /// How long an engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How many free ports are tried: another process may be faster to take one.
@@ -25,38 +29,6 @@ impl fmt::Display for Missing {
 }
 
 impl std::error::Error for Missing {}
-
-/// A running Redis without persistence. Dropping it ends it.
-#[derive(Debug)]
-pub struct Redis {
-    server: Server,
-}
-
-impl Redis {
-    /// The Debian package that has it.
-    pub const PACKAGE: &str = "redis-server";
-
-    /// Starts one and waits until it answers.
-    ///
-    /// # Errors
-    /// If it is not installed, or does not answer.
-    pub fn start() -> Result<Self, Missing> {
-        let server = Server::start(Self::PACKAGE, "TERM", |port, folder| {
-            let words = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--port"];
-            let mut words: Vec<String> = words.map(str::to_owned).into();
-            words.extend([port.to_string(), "--dir".into(), folder.display().to_string()]);
-            ("redis-server".into(), words)
-        })?;
-        server.wait_until(|stream| says(stream, b"PING\r\n", b"+PONG"))?;
-        Ok(Self { server })
-    }
-
-    /// Where it is, such as `redis://127.0.0.1:4711`.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.server.port)
-    }
-}
 
 /// A running PostgreSQL that does not wait for the disk. Dropping it ends it.
 #[derive(Debug)]
@@ -204,7 +176,8 @@ impl Server {
             let script = r#"
                 signal=$1 log=$2; shift 2
                 "$@" >"$log" 2>&1 & server=$!
-                read -r _; kill -"$signal" "$server"; wait "$server"
+                echo "$server" >"$log.pid"
+                read -r _; kill -"$signal" "$server" 2>/dev/null; wait "$server"
             "#;
             let log = folder.join("log").display().to_string();
             let mut shell = Command::new("sh");
@@ -239,6 +212,13 @@ impl Server {
             sleep(Duration::from_millis(20));
         }
         Err(Missing(format!("{} does not answer", self.name)))
+    }
+
+    /// Sends the server a signal.
+    fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.folder.join("log.pid")).unwrap_or_default();
+        // Nobody is left to be told.
+        let _ = Command::new("kill").args([format!("-{name}"), pid.trim().to_owned()]).status();
     }
 
     fn connect(&self) -> Option<TcpStream> {

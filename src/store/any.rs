@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `memory:` | [`MemoryStore`] | |
 //! | `sqlite:PATH` | `SqliteStore` | `sqlite` |
-//! | `redis://[user:password@]host[:port][/database]` | `RedisStore` | `redis` |
+//! | `redis://[user:password@]host[:port][/database]`, and [more](super::RedisStore::connect) | `RedisStore` | `redis` |
 //! | `postgres://user:password@host[:port]/database` | `PostgresStore` | `postgres` |
 //! | `mysql://user:password@host[:port]/database` | `MySqlStore` | `mysql` |
 
@@ -66,10 +66,16 @@ pub struct AnyOptions {
 }
 
 /// What a URL begins with, and the feature that it takes.
-const SCHEMES: [(&str, &str); 7] = [
+const SCHEMES: [(&str, &str); 13] = [
     ("memory", ""),
     ("sqlite", "sqlite"),
     ("redis", "redis"),
+    ("rediss", "redis"),
+    ("redis+unix", "redis"),
+    ("redis+sentinel", "redis"),
+    ("rediss+sentinel", "redis"),
+    ("redis+cluster", "redis"),
+    ("rediss+cluster", "redis"),
     ("postgres", "postgres"),
     ("postgresql", "postgres"),
     ("mysql", "mysql"),
@@ -116,7 +122,10 @@ impl AnyOptions {
                 super::SqliteStore::open(path).map(AnyStore::Sqlite)
             }
             #[cfg(feature = "redis")]
-            "redis" => self.redis().connect().await.map(AnyStore::Redis),
+            "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "rediss+sentinel"
+            | "redis+cluster" | "rediss+cluster" => {
+                self.redis().connect().await.map(AnyStore::Redis)
+            }
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => self.sql().connect().await.map(AnyStore::Postgres),
             #[cfg(feature = "mysql")]
@@ -271,6 +280,10 @@ impl Store for AnyStore {
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         on_each!(self, store => store.remove(key).await)
+    }
+
+    async fn confirm(&self, key: &StoreKey) -> Result<()> {
+        on_each!(self, store => store.confirm(key).await)
     }
 }
 

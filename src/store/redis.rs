@@ -1,25 +1,30 @@
 //! Records in Redis 6.2 or later, or Valkey: for several servers that share their sessions.
 //!
-//! One connection carries all calls side by side; one that breaks is made anew in the background, and calls fail
-//! until it is. A record is one key. `load` is a `GET`; whatever depends on what is there is a script, which Redis
-//! runs whole or not at all and which is sent again where Redis has forgotten it.
+//! One connection carries all calls side by side; one that breaks is made anew by the next call. A record is one key.
+//! `load` is a `GET`; whatever depends on what is there is a script, which Redis runs whole or not at all and which is
+//! sent again where Redis has forgotten it.
 //!
 //! Every key has a time to live: that of its record and a minute, because the factory judges with its own clock
 //! whether a session has expired; ten years where there is no end. So nothing has to be swept.
 //!
 //! An owner's records are found by a sorted set, which is written together with the record. A name in it whose
-//! record is gone is let go when somebody looks, or a day after the record has expired.
+//! record is gone is let go when somebody looks, or a day after the record has expired. In a cluster, records are
+//! in 256 partitions, each with an index of its own in the same slot, so that this is so there, too; an owner's
+//! records are looked for in all of them at once.
 //!
 //! *What can be lost.* Redis answers before its replicas have a write. When a master fails and a replica takes its
-//! place, the last moments before are gone: a logout among them is undone. A server without persistence that
-//! starts again has no sessions: visitors are anonymous then.
+//! place, the last moments before are gone: a logout among them is undone, unless
+//! [`wait_for_replicas`](RedisOptions::wait_for_replicas) is set. A server without persistence that starts again has
+//! no sessions: visitors are anonymous then.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use ::redis::{AsyncCommands, Client, FromRedisValue, Script, ScriptInvocation, Value};
+use ::redis::aio::ConnectionManager;
+use ::redis::cluster_async::ClusterConnection;
+use ::redis::{AsyncCommands, FromRedisValue, Script, ScriptInvocation, Value};
+use futures_util::future::try_join_all;
 
 use super::{
     Created, Index, Listed, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey,
@@ -27,10 +32,15 @@ use super::{
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
+mod connection;
 mod error;
+mod keys;
+mod place;
 mod row;
 
+use connection::{Connection, Live};
 use error::store_error;
+use keys::{Keys, Partition};
 
 const PREFIX: &str = "cloakroom:";
 /// How long a key outlives its record.
@@ -55,12 +65,21 @@ const LISTED_AT_ONCE: usize = 256;
 /// ```
 #[derive(Clone)]
 pub struct RedisStore {
-    connection: ConnectionManager,
+    connection: Connection,
+    /// A connection of its own, because what waits on it holds up what comes after.
+    waiting: Option<Waiting>,
     shared: Arc<Shared>,
 }
 
+#[derive(Clone)]
+struct Waiting {
+    connection: Connection,
+    replicas: u32,
+    within: Duration,
+}
+
 struct Shared {
-    prefix: String,
+    keys: Keys,
     clock: Box<dyn Clock>,
     scripts: Scripts,
 }
@@ -79,6 +98,9 @@ pub struct RedisOptions {
     url: String,
     prefix: String,
     connect_timeout: Duration,
+    replicas: Option<(u32, Duration)>,
+    #[cfg(feature = "tls")]
+    root_certificate: Option<Vec<u8>>,
     clock: Box<dyn Clock>,
 }
 
@@ -96,6 +118,21 @@ impl RedisOptions {
         self
     }
 
+    /// Makes a logout and a renewal wait until this many replicas have them, so that they are not undone when the master
+    /// fails (S77): as many as each master has, and none of them can take its place without. Two commands more for each,
+    /// and an error if the replicas take longer than `within`. Default none.
+    pub fn wait_for_replicas(mut self, replicas: u32, within: Duration) -> Self {
+        self.replicas = (replicas > 0).then_some((replicas, within));
+        self
+    }
+
+    /// Whom to trust instead of the system's certificate authorities with `rediss://`, in PEM.
+    #[cfg(feature = "tls")]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificate = Some(pem.into());
+        self
+    }
+
     /// Another clock, for tests: the one that the factory has. It only says how long keys live.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Box::new(clock);
@@ -108,21 +145,40 @@ impl RedisOptions {
     /// `Rejected` for a URL that is none, a password that is wrong; `Unavailable` or `TimedOut` for a server that does
     /// not answer.
     pub async fn connect(self) -> Result<RedisStore> {
-        let client = Client::open(self.url).map_err(store_error)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(self.connect_timeout))
-            // The factory has a budget for each call.
-            .set_response_timeout(None);
-        let connecting = ConnectionManager::new_with_config(client, config);
-        let connection = connecting.await.map_err(store_error)?;
-        let store = RedisStore::of(connection, self.prefix, self.clock);
+        let connection = self.open().await?;
+        let is_cluster = connection.is_cluster();
+        if is_cluster && self.prefix.contains('{') {
+            let cause = "in a cluster a prefix has no brace: it would say where all keys live";
+            return Err(StoreError::new(StoreErrorKind::Rejected, cause));
+        }
+        let waiting = match self.replicas {
+            Some((replicas, within)) => {
+                Some(Waiting { connection: self.open().await?, replicas, within })
+            }
+            None => None,
+        };
+        let keys = Keys { prefix: self.prefix, is_cluster };
+        let shared = Shared { keys, clock: self.clock, scripts: Scripts::new() };
+        let store = RedisStore { connection, waiting, shared: Arc::new(shared) };
         store.warn_if_it_evicts().await;
         Ok(store)
+    }
+
+    async fn open(&self) -> Result<Connection> {
+        let source = self.source().map_err(store_error)?;
+        Connection::open(source, self.connect_timeout).await.map_err(store_error)
     }
 }
 
 impl RedisStore {
-    /// Connects to `redis://[user:password@]host[:port][/database]` with the default options.
+    /// Connects with the default options. With the feature `tls`, `rediss` in place of `redis` encrypts.
+    ///
+    /// | URL | is |
+    /// |---|---|
+    /// | `redis://[user:password@]host[:port][/database]` | one server |
+    /// | `redis+unix:///path/to/socket` | one server on this machine |
+    /// | `redis+sentinel://[user:password@]host[:port],…[/name[/database]]` | the master that these sentinels know as `name`, by default `mymaster` |
+    /// | `redis+cluster://[user:password@]host[:port],…` | the cluster that these nodes belong to |
     ///
     /// # Errors
     /// As [`RedisOptions::connect`].
@@ -136,6 +192,9 @@ impl RedisStore {
             url: url.to_owned(),
             prefix: PREFIX.to_owned(),
             connect_timeout: Duration::from_secs(2),
+            replicas: None,
+            #[cfg(feature = "tls")]
+            root_certificate: None,
             clock: Box::new(SystemClock),
         }
     }
@@ -143,12 +202,20 @@ impl RedisStore {
     /// On a connection that the application has already, with keys that begin with `prefix`.
     #[must_use]
     pub fn on(connection: ConnectionManager, prefix: impl Into<String>) -> Self {
-        Self::of(connection, prefix.into(), Box::new(SystemClock))
+        Self::given(Live::Managed(connection), prefix.into(), false)
     }
 
-    fn of(connection: ConnectionManager, prefix: String, clock: Box<dyn Clock>) -> Self {
-        let shared = Shared { prefix, clock, scripts: Scripts::new() };
-        Self { connection, shared: Arc::new(shared) }
+    /// The same in a cluster. The prefix has no braces, and the connection had better not
+    /// [retry](::redis::cluster::ClusterClientBuilder::retries): what may be sent again is decided here.
+    #[must_use]
+    pub fn on_cluster(connection: ClusterConnection, prefix: impl Into<String>) -> Self {
+        Self::given(Live::Cluster(connection), prefix.into(), true)
+    }
+
+    fn given(live: Live, prefix: String, is_cluster: bool) -> Self {
+        let keys = Keys { prefix, is_cluster };
+        let shared = Shared { keys, clock: Box::new(SystemClock), scripts: Scripts::new() };
+        Self { connection: Connection::Given(live), waiting: None, shared: Arc::new(shared) }
     }
 
     /// A session that Redis drops for want of memory is a visitor signed out, without a word.
@@ -163,14 +230,6 @@ impl RedisStore {
         {
             tracing::warn!(%policy, "Redis drops sessions when its memory is full: set noeviction");
         }
-    }
-
-    fn record_key(&self, key: &StoreKey) -> String {
-        format!("{}record:{key}", self.shared.prefix)
-    }
-
-    fn index_key(&self, owner: &str) -> String {
-        format!("{}owner:{owner}", self.shared.prefix)
     }
 
     /// How long a record that ends then lives in Redis from now on, in milliseconds.
@@ -192,13 +251,13 @@ impl RedisStore {
         record: &Record,
     ) -> Result<Value> {
         let expected = expected.map(row::version_bytes);
-        let mut script = self.shared.scripts.put.key(self.record_key(key));
+        let mut script = self.shared.scripts.put.key(self.shared.keys.record(key));
         script
             .arg(expected.as_ref().map_or(&[][..], |version| &version[..]))
             .arg(row::encode(next, record))
             .arg(self.time_to_live(record.expires_at));
         if let Some(owner) = &record.owner {
-            script.key(self.index_key(owner));
+            script.key(self.index_of(key, owner));
             self.name(&mut script, key, record.expires_at);
         }
         self.run(&script).await
@@ -219,17 +278,74 @@ impl RedisStore {
         owner: &str,
         key: &StoreKey,
     ) -> ScriptInvocation<'a> {
-        let mut script = script.key(self.record_key(key));
-        script.key(self.index_key(owner)).arg(owner).arg(key.to_string());
+        let mut script = script.key(self.shared.keys.record(key));
+        script.key(self.index_of(key, owner)).arg(owner).arg(key.to_string());
         script
     }
 
+    fn index_of(&self, key: &StoreKey, owner: &str) -> String {
+        self.shared.keys.index(self.shared.keys.partition_of(key), owner)
+    }
+
     /// The names in an owner's index, stale ones among them.
-    async fn names(&self, owner: &str) -> Result<Vec<StoreKey>> {
+    async fn names(&self, partition: Partition, owner: &str) -> Result<Vec<StoreKey>> {
+        let index = self.shared.keys.index(partition, owner);
         let mut connection = self.connection.clone();
-        let names: Vec<String> =
-            connection.zrange(self.index_key(owner), 0, -1).await.map_err(store_error)?;
+        let names: Vec<String> = connection.zrange(index, 0, -1).await.map_err(store_error)?;
         Ok(names.iter().filter_map(|name| StoreKey::parse(name)).collect())
+    }
+
+    async fn list_in(&self, partition: Partition, owner: &str) -> Result<Vec<Listed>> {
+        let mut listed = Vec::new();
+        for keys in self.names(partition, owner).await?.chunks(LISTED_AT_ONCE) {
+            let names: Vec<String> = keys.iter().map(|key| self.shared.keys.record(key)).collect();
+            let mut connection = self.connection.clone();
+            let values: Vec<Option<Vec<u8>>> = connection.mget(names).await.map_err(store_error)?;
+            for (key, value) in keys.iter().zip(values) {
+                let there = value.map(|value| stored(key, value)).transpose()?;
+                match there.filter(|there| there.record.owner.as_deref() == Some(owner)) {
+                    Some(stored) => listed.push(Listed { key: *key, stored }),
+                    None => {
+                        let heal = self.of_owner(&self.shared.scripts.heal, owner, key);
+                        self.run::<i64>(&heal).await?;
+                    }
+                }
+            }
+        }
+        Ok(listed)
+    }
+
+    async fn remove_in(
+        &self,
+        partition: Partition,
+        owner: &str,
+        keep: Option<&StoreKey>,
+    ) -> Result<usize> {
+        let mut removed = 0;
+        for key in self.names(partition, owner).await?.iter().filter(|key| Some(*key) != keep) {
+            let remove = self.of_owner(&self.shared.scripts.remove_of, owner, key);
+            removed += usize::from(self.run::<i64>(&remove).await? == 1);
+        }
+        // Also where nothing was left to remove: an earlier try may not have waited long enough.
+        self.wait(partition).await?;
+        Ok(removed)
+    }
+
+    /// Waits until the replicas have what was written to this partition so far.
+    ///
+    /// A write comes after all that the master has done before, on whichever connection.
+    async fn wait(&self, partition: Partition) -> Result<()> {
+        let Some(Waiting { connection, replicas, within }) = &self.waiting else { return Ok(()) };
+        let mut wait = ::redis::pipe();
+        wait.cmd("SET").arg(self.shared.keys.mark(partition)).arg(1).arg("EX").arg(60).ignore();
+        wait.cmd("WAIT").arg(replicas).arg(within.as_millis().max(1) as u64);
+        let (have,): (u32,) =
+            wait.query_async(&mut connection.clone()).await.map_err(store_error)?;
+        if have >= *replicas {
+            return Ok(());
+        }
+        let cause = format!("{have} of {replicas} replicas had the write in time");
+        Err(StoreError::new(StoreErrorKind::Unavailable, cause))
     }
 }
 
@@ -250,7 +366,7 @@ impl Store for RedisStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
         let mut connection = self.connection.clone();
         let value: Option<Vec<u8>> =
-            connection.get(self.record_key(key)).await.map_err(store_error)?;
+            connection.get(self.shared.keys.record(key)).await.map_err(store_error)?;
         value.map(|value| stored(key, value)).transpose()
     }
 
@@ -276,13 +392,13 @@ impl Store for RedisStore {
 
     async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
         let scripts = &self.shared.scripts;
-        let mut touch = scripts.touch.key(self.record_key(key));
+        let mut touch = scripts.touch.key(self.shared.keys.record(key));
         touch.arg(&row::expiry_bytes(expires_at)[..]).arg(self.time_to_live(expires_at));
         match self.run(&touch).await? {
             Value::Int(there) => Ok(there == 1),
             Value::BulkString(owner) => {
                 let Ok(owner) = std::str::from_utf8(&owner) else { return Err(corrupt(key)) };
-                let mut note = scripts.note.key(self.index_key(owner));
+                let mut note = scripts.note.key(self.index_of(key, owner));
                 self.name(&mut note, key, expires_at);
                 self.run::<i64>(&note).await.map(|_| true)
             }
@@ -292,30 +408,21 @@ impl Store for RedisStore {
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         let mut connection = self.connection.clone();
-        let removed: u64 = connection.del(self.record_key(key)).await.map_err(store_error)?;
+        let removed: u64 =
+            connection.del(self.shared.keys.record(key)).await.map_err(store_error)?;
         Ok(removed == 1)
+    }
+
+    async fn confirm(&self, key: &StoreKey) -> Result<()> {
+        self.wait(self.shared.keys.partition_of(key)).await
     }
 }
 
 impl Index for RedisStore {
     async fn list(&self, owner: &str) -> Result<Vec<Listed>> {
-        let mut listed = Vec::new();
-        for keys in self.names(owner).await?.chunks(LISTED_AT_ONCE) {
-            let names: Vec<String> = keys.iter().map(|key| self.record_key(key)).collect();
-            let mut connection = self.connection.clone();
-            let values: Vec<Option<Vec<u8>>> = connection.mget(names).await.map_err(store_error)?;
-            for (key, value) in keys.iter().zip(values) {
-                let there = value.map(|value| stored(key, value)).transpose()?;
-                match there.filter(|there| there.record.owner.as_deref() == Some(owner)) {
-                    Some(stored) => listed.push(Listed { key: *key, stored }),
-                    None => {
-                        let heal = self.of_owner(&self.shared.scripts.heal, owner, key);
-                        self.run::<i64>(&heal).await?;
-                    }
-                }
-            }
-        }
-        Ok(listed)
+        let partitions = self.shared.keys.partitions();
+        let lists = try_join_all(partitions.map(|partition| self.list_in(partition, owner)));
+        Ok(lists.await?.into_iter().flatten().collect())
     }
 
     async fn count(&self, owner: &str) -> Result<usize> {
@@ -324,15 +431,16 @@ impl Index for RedisStore {
 
     async fn remove_of(&self, owner: &str, key: &StoreKey) -> Result<bool> {
         let remove = self.of_owner(&self.shared.scripts.remove_of, owner, key);
-        Ok(self.run::<i64>(&remove).await? == 1)
+        let removed = self.run::<i64>(&remove).await? == 1;
+        self.confirm(key).await?;
+        Ok(removed)
     }
 
     async fn remove_all_but(&self, owner: &str, keep: Option<&StoreKey>) -> Result<usize> {
-        let mut removed = 0;
-        for key in self.names(owner).await?.iter().filter(|key| Some(*key) != keep) {
-            removed += usize::from(self.remove_of(owner, key).await?);
-        }
-        Ok(removed)
+        let partitions = self.shared.keys.partitions();
+        let removed =
+            try_join_all(partitions.map(|partition| self.remove_in(partition, owner, keep)));
+        Ok(removed.await?.into_iter().sum())
     }
 }
 
@@ -348,6 +456,8 @@ fn corrupt(key: &StoreKey) -> StoreError {
 impl fmt::Debug for RedisStore {
     /// Without the URL, which may hold a password (S87).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStore").field("prefix", &self.shared.prefix).finish_non_exhaustive()
+        f.debug_struct("RedisStore")
+            .field("prefix", &self.shared.keys.prefix)
+            .finish_non_exhaustive()
     }
 }

@@ -171,6 +171,11 @@ impl<S: Store> Store for FaultyStore<S> {
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         Ok(self.with(Call::Remove, self.inner.remove(key)).await?.0)
     }
+
+    /// Without faults and counts.
+    async fn confirm(&self, key: &StoreKey) -> Result<()> {
+        self.inner.confirm(key).await
+    }
 }
 
 /// Without faults and counts.

@@ -24,6 +24,7 @@
 //! | `--flash-lease SECONDS` | how long claimed messages wait for their response |
 //! | `--overwrite refuse` or `last-wins` | what happens to a write over another that was not seen |
 //! | `--io-timeout MILLISECONDS` | the budget of a store call, or `never` |
+//! | `--fail-fast FAILURES` | after how many in a row requests fail at once, or `never` |
 //! | `--io-fault CALL=FAULT,…` | calls `load create replace touch remove`; faults `hang fail lost garbage` |
 //! | `--durability durable` or `fast` | of SQLite |
 //! | `--prefix TEXT` | what all keys in Redis begin with, or the name of the table in a database |
@@ -94,6 +95,7 @@ pub(crate) struct StoredOptions {
     pub(crate) overwrite: Option<Overwrite>,
     pub(crate) csrf_grace: Option<Duration>,
     pub(crate) io_timeout: Option<Limit>,
+    pub(crate) fail_fast: Option<Option<u32>>,
     pub(crate) faults: Vec<Failing>,
     pub(crate) durability: Option<Durability>,
     pub(crate) prefix: Option<String>,
@@ -106,7 +108,7 @@ pub(crate) type Limit = Option<Duration>;
 const SECRET: &str = "testbed-0kQ7vR2mXw9LbZ4cT8yHn5sJd1GfA6eUp3iVoKxNtMqEzBhCrWgYlSaDu";
 
 const ADAPTERS: [&str; 2] = ["axum", "actix"];
-const FACTORIES: [&str; 10] = [
+const FACTORIES: [&str; 11] = [
     "signed-cookie:",
     "encrypted-cookie:",
     "memory:",
@@ -114,6 +116,7 @@ const FACTORIES: [&str; 10] = [
     "redis://",
     "rediss://",
     "redis+cluster://",
+    "redis+sentinel://",
     "postgres://",
     "mysql://",
     "memcached://",
@@ -198,6 +201,12 @@ impl StoredOptions {
             "--flash-lease" => self.flash_lease = limit(name, &value?)?,
             "--csrf-grace" => self.csrf_grace = limit(name, &value?)?,
             "--io-timeout" => self.io_timeout = Some(milliseconds(name, &value?)?),
+            "--fail-fast" => {
+                let value = value?;
+                let failures = if value == "never" { Ok(None) } else { value.parse().map(Some) };
+                let complaint = |_| format!("{name} {value}: no number, nor never");
+                self.fail_fast = Some(failures.map_err(complaint)?);
+            }
             "--io-fault" => self.faults = faults(name, &value?)?,
             "--overwrite" => {
                 let known = [("refuse", Overwrite::Refuse), ("last-wins", Overwrite::LastWins)];
@@ -234,7 +243,9 @@ fn factory(url: &str) -> Result<FactoryUrl, String> {
         }
         ("sqlite:", "") => Err("--factory sqlite: needs the path of a file".into()),
         ("sqlite:", path) => Ok(FactoryUrl::Sqlite(path.into())),
-        ("redis://", _) => Ok(FactoryUrl::Redis(url.into())),
+        ("redis://" | "rediss://" | "redis+cluster://" | "redis+sentinel://", _) => {
+            Ok(FactoryUrl::Redis(url.into()))
+        }
         ("postgres://", _) => Ok(FactoryUrl::Postgres(url.into())),
         ("mysql://", _) => Ok(FactoryUrl::MySql(url.into())),
         // The scheme only: the rest of a store's URL may hold a password.

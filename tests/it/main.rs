@@ -13,6 +13,7 @@ mod replay;
 mod session;
 mod site;
 mod stored;
+mod stored_confirmed;
 mod stored_endings;
 mod stored_faults;
 mod stored_flash;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use cloakroom_engines::{MariaDb, Missing, Postgres, Redis};
+use cloakroom_engines::{MariaDb, Missing, Postgres, Redis, RedisCluster, RedisSentinels};
 
 use crate::provision;
 use crate::run::{Failure, Outcome};
@@ -18,7 +18,10 @@ impl From<Missing> for Failure {
 pub(crate) fn serve(_: &Workspace) -> Outcome {
     provision::engines()?;
     let (redis, postgres, maria) = (Redis::start()?, Postgres::start()?, MariaDb::start()?);
-    println!("{}\n{}\n{}", redis.url(), postgres.url(), maria.url());
+    let (cluster, sentinels) = (RedisCluster::start()?, RedisSentinels::start()?);
+    for url in [redis.url(), cluster.url(), sentinels.url(), postgres.url(), maria.url()] {
+        println!("{url}");
+    }
     println!("ready");
     // An error means that there is nothing more to read, too.
     let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());

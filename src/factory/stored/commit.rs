@@ -133,6 +133,7 @@ impl<S: Store> Visit<S> {
         if let Some(located) = self.located() {
             // Whether it was there does not matter: it is gone now.
             self.inner.call("kept", self.inner.store.remove(&located.key)).await?;
+            self.inner.call("kept", self.inner.store.confirm(&located.key)).await?;
         }
         self.set_located(None);
         Ok(())
@@ -164,6 +165,9 @@ impl<S: Store> Visit<S> {
             };
             match self.offer(&seen, next).await? {
                 Some(Offer::Taken) => {
+                    if must_hold {
+                        self.inner.call("kept", self.inner.store.confirm(&seen.key)).await?;
+                    }
                     overwritten.iter().for_each(|key| self.inner.tell(&Event::Overwritten(key)));
                     return refused.map_or(Ok(true), Err);
                 }

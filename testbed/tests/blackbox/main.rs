@@ -74,6 +74,7 @@ every_store!(memory_store, "memory:");
 // It does not wait for the disk, which `killed` looks into: there is much to write.
 every_store!(sqlite_store, "sqlite: --durability fast");
 every_store!(redis_store, "redis:");
+every_store!(redis_cluster_store, "redis+cluster:");
 every_store!(postgres_store, "postgres:");
 every_store!(mysql_store, "mysql:");
 
@@ -97,6 +98,7 @@ macro_rules! every_shared_store {
 }
 
 every_shared_store!(redis_shared, "redis:");
+every_shared_store!(redis_cluster_shared, "redis+cluster:");
 every_shared_store!(postgres_shared, "postgres:");
 every_shared_store!(mysql_shared, "mysql:");
 
@@ -106,14 +108,14 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
-use cloakroom_engines::{MariaDb, Postgres, Redis};
+use cloakroom_engines::{MariaDb, Postgres, Redis, RedisCluster};
 use cloakroom_testbed::{Service, Visitor};
 
 /// When the clocks of most tests stand still.
 const NOW: u64 = 1_700_000_000;
 
 /// The testbed as a command, with these options, separated by spaces. `sqlite:` alone gets a file of its own,
-/// `redis:` alone keys of its own, `postgres:` and `mysql:` alone a table of their own.
+/// `redis:` or `redis+cluster:` alone keys of its own, `postgres:` and `mysql:` alone a table of their own.
 fn command(options: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom-testbed"));
     command.arg("--until-stdin-closes");
@@ -121,6 +123,7 @@ fn command(options: &str) -> Command {
         match word {
             "sqlite:" => command.arg(format!("sqlite:{}", new_file().display())),
             "redis:" => command.args([redis_url(), "--prefix".into(), new_name()]),
+            "redis+cluster:" => command.args([cluster_url(), "--prefix".into(), new_name()]),
             "postgres:" => command.args([postgres_url(), "--prefix".into(), new_name()]),
             "mysql:" => command.args([mysql_url(), "--prefix".into(), new_name()]),
             word => command.arg(word),
@@ -134,6 +137,13 @@ fn redis_url() -> String {
     static SERVER: LazyLock<Redis> =
         LazyLock::new(|| Redis::start().unwrap_or_else(|error| panic!("{error}")));
     SERVER.url()
+}
+
+/// The cluster that all tests share.
+fn cluster_url() -> String {
+    static CLUSTER: LazyLock<RedisCluster> =
+        LazyLock::new(|| RedisCluster::start().unwrap_or_else(|error| panic!("{error}")));
+    CLUSTER.url()
 }
 
 /// The server that all tests share.

@@ -1,0 +1,139 @@
+//! Where Redis is, from its URL: one server, the master that sentinels know, or a cluster.
+
+use ::redis::cluster::ClusterClientBuilder;
+use ::redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
+use ::redis::{Client, IntoConnectionInfo, RedisResult, TlsMode};
+
+use super::RedisOptions;
+use super::connection::Source;
+
+/// The master that sentinels are asked for, unless the URL names one.
+const MASTER: &str = "mymaster";
+
+/// A URL's parts, each as it was written.
+struct Parts<'a> {
+    is_encrypted: bool,
+    kind: Kind,
+    /// `user:password`, perhaps empty.
+    user: &'a str,
+    hosts: &'a str,
+    path: &'a str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sentinels,
+    Cluster,
+}
+
+impl RedisOptions {
+    pub(super) fn source(&self) -> RedisResult<Source> {
+        #[cfg(feature = "tls")]
+        choose_provider();
+        match parts(&self.url) {
+            None => Ok(Source::Server(Box::new(self.client(self.url.as_str())?))),
+            Some(parts) if parts.kind == Kind::Sentinels => {
+                Ok(Source::Sentinels(Box::new(self.sentinels(&parts)?)))
+            }
+            Some(parts) => self.cluster(&parts),
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn client(&self, place: impl IntoConnectionInfo) -> RedisResult<Client> {
+        Client::open(place)
+    }
+
+    #[cfg(feature = "tls")]
+    fn client(&self, place: impl IntoConnectionInfo) -> RedisResult<Client> {
+        match self.certificates() {
+            Some(certificates) => Client::build_with_tls(place, certificates),
+            None => Client::open(place),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn certificates(&self) -> Option<::redis::TlsCertificates> {
+        let root_cert = self.root_certificate.clone();
+        root_cert.is_some().then_some(::redis::TlsCertificates { client_tls: None, root_cert })
+    }
+
+    /// User, password and database are the master's; sentinels are asked without.
+    fn sentinels(&self, parts: &Parts<'_>) -> RedisResult<SentinelClient> {
+        let mut path = parts.path.split('/');
+        let name = path.next().filter(|name| !name.is_empty()).unwrap_or(MASTER);
+        let scheme = parts.scheme();
+        let place = |host: &str| format!("{scheme}://{host}").as_str().into_connection_info();
+        let sentinels = parts.hosts.split(',').map(|host| Ok(place(host)?.addr().clone()));
+        let sentinels = sentinels.collect::<RedisResult<Vec<_>>>()?;
+        let master = place(&format!("{}master/{}", parts.user, path.next().unwrap_or_default()))?;
+        let master = master.redis_settings();
+        let mut client = SentinelClientBuilder::new(sentinels, name, SentinelServerType::Master)?
+            .set_client_to_redis_db(master.db());
+        if let Some(user) = master.username() {
+            client = client.set_client_to_redis_username(user);
+        }
+        if let Some(password) = master.password() {
+            client = client.set_client_to_redis_password(password);
+        }
+        if parts.is_encrypted {
+            client = client.set_client_to_redis_tls_mode(TlsMode::Secure);
+        }
+        #[cfg(feature = "tls")]
+        if let Some(certificates) = self.certificates() {
+            client = client
+                .set_client_to_redis_certificates(certificates.clone())
+                .set_client_to_sentinel_certificates(certificates);
+        }
+        client.build()
+    }
+
+    fn cluster(&self, parts: &Parts<'_>) -> RedisResult<Source> {
+        let nodes = parts.hosts.split(',');
+        let nodes = nodes.map(|host| format!("{}://{}{host}", parts.scheme(), parts.user));
+        let client = ClusterClientBuilder::new(nodes)
+            .connection_timeout(self.connect_timeout)
+            // What may be sent again is decided here, and not in there.
+            .retries(0);
+        #[cfg(feature = "tls")]
+        let client = match self.certificates() {
+            Some(certificates) => client.certs(certificates),
+            None => client,
+        };
+        Ok(Source::Cluster(Box::new(client.build()?)))
+    }
+}
+
+impl Parts<'_> {
+    const fn scheme(&self) -> &'static str {
+        if self.is_encrypted { "rediss" } else { "redis" }
+    }
+}
+
+/// Encryption asks for the process's provider of it, which nobody may have chosen.
+#[cfg(feature = "tls")]
+fn choose_provider() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error means that somebody was faster.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+/// The parts of a URL that names several servers.
+fn parts(url: &str) -> Option<Parts<'_>> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (encryption, kind) = scheme.split_once('+')?;
+    let kind = match kind {
+        "sentinel" => Kind::Sentinels,
+        "cluster" => Kind::Cluster,
+        _ => return None,
+    };
+    let is_encrypted = match encryption {
+        "redis" => false,
+        "rediss" => true,
+        _ => return None,
+    };
+    let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let at = place.rfind('@').map_or(0, |at| at + 1);
+    Some(Parts { is_encrypted, kind, user: &place[..at], hosts: &place[at..], path })
+}

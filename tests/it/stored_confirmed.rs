@@ -1,0 +1,86 @@
+//! A logout and a renewal ask the store whether they hold; nothing else does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cloakroom::store::{
+    Created, MemoryStore, Record, Replaced, Result, Store, StoreErrorKind, StoreKey, Stored,
+    Version,
+};
+use cloakroom::{Session, StoredFactory, Timestamp};
+
+use crate::site::Site;
+
+/// Counts how often it is asked; says no if it was told to.
+#[derive(Clone)]
+struct Replicated {
+    inner: MemoryStore,
+    asked: Arc<AtomicUsize>,
+    fails: bool,
+}
+
+impl Store for Replicated {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
+        self.inner.load(key).await
+    }
+
+    async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
+        self.inner.create(key, record).await
+    }
+
+    async fn replace(
+        &self,
+        key: &StoreKey,
+        expected: Version,
+        record: &Record,
+    ) -> Result<Replaced> {
+        self.inner.replace(key, expected, record).await
+    }
+
+    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
+        self.inner.touch(key, expires_at).await
+    }
+
+    async fn remove(&self, key: &StoreKey) -> Result<bool> {
+        self.inner.remove(key).await
+    }
+
+    async fn confirm(&self, _: &StoreKey) -> Result<()> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.fails { Err(StoreErrorKind::Unavailable.into()) } else { Ok(()) }
+    }
+}
+
+fn site(inner: &MemoryStore, fails: bool) -> (Site, Arc<AtomicUsize>) {
+    let asked = Arc::<AtomicUsize>::default();
+    let store = Replicated { inner: inner.clone(), asked: asked.clone(), fails };
+    (Site::new(StoredFactory::new(store)), asked)
+}
+
+#[tokio::test]
+async fn s77_what_must_not_be_undone_is_confirmed_and_nothing_else() {
+    let (site, asked) = site(&MemoryStore::new(), false);
+    let begun = site.visit(None, async |session| session.insert("n", 0)).await;
+    let mut cookie = begun.cookie().unwrap().to_owned();
+    site.visit(&*cookie, async |session| session.insert("n", 1)).await.result.unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "a plain write waits for nobody");
+    let renewals: [fn(&Session); 2] =
+        [|session| session.renew().unwrap(), |session| session.set_owner("ada").unwrap()];
+    for (times, renew) in (1..).zip(renewals) {
+        let visit = site.visit(&*cookie, async |session| renew(&session)).await;
+        visit.cookie().unwrap().clone_into(&mut cookie);
+        assert_eq!(asked.load(Ordering::Relaxed), times);
+    }
+    site.visit(&*cookie, async |session| session.invalidate().unwrap()).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn s77_a_logout_that_may_not_hold_is_not_acknowledged() {
+    let store = MemoryStore::new();
+    let begun = site(&store, false).0.visit(None, async |session| session.insert("n", 0)).await;
+    let (site, _) = site(&store, true);
+    let ended = site.visit(begun.cookie(), async |session| session.invalidate().unwrap()).await;
+    assert_eq!(ended.response.status(), 503);
+    assert!(ended.set_cookies().is_empty(), "the visitor can try again");
+}
