@@ -12,6 +12,7 @@
 //! | `max_connections` | to PostgreSQL or MySQL | 10 |
 //! | `connect_timeout` | for a new connection | 2 |
 //! | `io_timeout` | for a store call | 3 |
+//! | `fail_fast_after` | how many calls in a row fail before requests fail at once | 10 |
 //! | `sweep_every` | how often expired records are removed, where the store does not do so by itself | 60 |
 //! | `idle_limit` | how long a session lives unused | 1200 |
 //! | `absolute_limit` | how long it lives in all | 86400 |
@@ -38,7 +39,7 @@ use crate::{ConfigError, StoredFactory};
 
 mod value;
 
-use value::{Count, Flag, Span};
+use value::{Count, Flag, Limit, Span};
 
 /// Sessions in the store of this URL, with the default settings.
 ///
@@ -75,6 +76,7 @@ pub struct Settings {
     max_connections: Option<u32>,
     connect_timeout: Option<Duration>,
     io_timeout: Option<Option<Duration>>,
+    fail_fast_after: Option<Option<u32>>,
     sweep_every: Option<Option<Duration>>,
     idle_limit: Option<Option<Duration>>,
     absolute_limit: Option<Option<Duration>>,
@@ -110,7 +112,7 @@ pub enum OpenError {
     Environment(String),
 }
 
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "store",
     "prefix",
     "table",
@@ -118,6 +120,7 @@ const NAMES: [&str; 20] = [
     "max_connections",
     "connect_timeout",
     "io_timeout",
+    "fail_fast_after",
     "sweep_every",
     "idle_limit",
     "absolute_limit",
@@ -192,6 +195,9 @@ impl Settings {
         if let Some(budget) = self.io_timeout {
             builder = builder.io_timeout(budget);
         }
+        if let Some(failures) = self.fail_fast_after {
+            builder = builder.fail_fast_after(failures);
+        }
         if let Some(idle) = self.idle_limit {
             builder = builder.idle_limit(idle);
         }
@@ -221,6 +227,7 @@ impl Settings {
             "max_connections" => self.max_connections = Some(map.next_value::<Count>()?.0),
             "connect_timeout" => self.connect_timeout = map.next_value::<Span>()?.0,
             "io_timeout" => self.io_timeout = Some(map.next_value::<Span>()?.0),
+            "fail_fast_after" => self.fail_fast_after = Some(map.next_value::<Limit>()?.0),
             "sweep_every" => self.sweep_every = Some(map.next_value::<Span>()?.0),
             "idle_limit" => self.idle_limit = Some(map.next_value::<Span>()?.0),
             "absolute_limit" => self.absolute_limit = Some(map.next_value::<Span>()?.0),

@@ -18,12 +18,13 @@ use super::{Commit, Opened, Refused, SessionFactory};
 use crate::cookie::{Candidates, CookieHeader, CookieWriter, SetCookies};
 use crate::random::Random;
 use crate::session::Limits;
-use crate::store::{self, Store, StoreErrorKind, StoreKey};
+use crate::store::{self, Store, StoreError, StoreErrorKind, StoreKey};
 use crate::ticket::Ticket;
 use crate::time::Clock;
 use crate::{ConfigError, Error, Timestamp};
 
 mod body;
+mod breaker;
 mod builder;
 mod claims;
 mod commit;
@@ -38,6 +39,7 @@ pub use builder::{Overwrite, StoredBuilder};
 pub use event::Event;
 pub use owner::OwnedSession;
 
+use breaker::Breaker;
 use visit::{Located, Visit};
 
 /// How many sessions can be written by several requests at once before unrelated ones wait for each other.
@@ -54,6 +56,7 @@ const QUEUES: usize = 256;
 /// | the ticket is renewed | at [`renew`](crate::Session::renew) and [`set_owner`](crate::Session::set_owner) only |
 /// | changes of a request that failed | are kept |
 /// | a store call may take | 3 seconds |
+/// | a store that failed so often in a row is left alone, a second at a time | 10 times |
 ///
 /// What follows from what a request did to its session:
 ///
@@ -86,6 +89,7 @@ pub struct StoredFactory<S> {
 struct Inner<S> {
     store: S,
     settings: Settings,
+    breaker: Breaker,
     /// Requests that lost a race for a session wait here for each other, instead of losing again and again.
     queues: Box<[Mutex<()>]>,
 }
@@ -99,6 +103,7 @@ struct Settings {
     flash_lease: Duration,
     csrf_grace: Duration,
     io_timeout: Option<Duration>,
+    fail_fast_after: Option<u32>,
     keep_on_error: bool,
     overwrite: Overwrite,
     clock: Box<dyn Clock>,
@@ -133,7 +138,8 @@ impl<S: Store> StoredFactory<S> {
 
 impl<S: Store> Inner<S> {
     fn new(store: S, settings: Settings) -> Self {
-        Self { store, settings, queues: (0..QUEUES).map(|_| Mutex::new(())).collect() }
+        let breaker = Breaker::new(settings.fail_fast_after);
+        Self { store, settings, breaker, queues: (0..QUEUES).map(|_| Mutex::new(())).collect() }
     }
 
     /// What the request's cookies lead to (S13).
@@ -174,12 +180,17 @@ impl<S: Store> Inner<S> {
         Ok(Some(Found { ticket, located, has_ended }))
     }
 
-    /// Asks the store, within the budget (S75).
+    /// Asks the store, within the budget, unless it seems to be gone (S75).
     async fn call<T>(
         &self,
         action: &'static str,
         asked: impl Future<Output = store::Result<T>>,
     ) -> Result<T, Error> {
+        if !self.breaker.admits() {
+            let cause = "it has not answered for a while, and is left alone for a moment";
+            let source = StoreError::new(StoreErrorKind::Unavailable, cause);
+            return Err(Error::Store { action, source });
+        }
         let (mut asked, mut timer) = (pin!(asked), None);
         let answer = poll_fn(|context| {
             let answered = asked.as_mut().poll(context);
@@ -191,6 +202,7 @@ impl<S: Store> Inner<S> {
             timer.as_mut().poll(context).map(|()| Err(StoreErrorKind::TimedOut.into()))
         });
         let answer = answer.await;
+        self.breaker.note(&answer);
         answer.map_err(|source| Error::Store { action, source })
     }
 

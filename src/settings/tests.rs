@@ -64,6 +64,8 @@ fn a_value_that_is_none_is_said_with_what_would_be_one() {
         ("idle_limit", json!("soon"), "a number of seconds"),
         ("idle_limit", json!(true), "a number of seconds"),
         ("max_connections", json!(0), "above 0"),
+        ("max_connections", json!("0"), "above 0"),
+        ("fail_fast_after", json!(0), "or \"never\""),
         ("max_connections", json!(1.5), "above 0"),
         ("create_table", json!("yes"), "true or false"),
         ("cookie_same_site", json!("loose"), "strict, lax or none"),

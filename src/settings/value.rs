@@ -15,6 +15,9 @@ pub(super) struct Flag(pub(super) bool);
 
 pub(super) struct Count(pub(super) u32);
 
+/// A number, or `never`.
+pub(super) struct Limit(pub(super) Option<u32>);
+
 pub(super) struct Site(pub(super) SameSite);
 
 impl Span {
@@ -38,12 +41,21 @@ impl Flag {
 
 impl Count {
     fn of_text(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
+        text.parse().ok().filter(|number| *number > 0).map(Self)
     }
 
     fn of_number(number: f64) -> Option<Self> {
         (number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number))
             .then_some(Self(number as u32))
+    }
+}
+
+impl Limit {
+    fn of_text(text: &str) -> Option<Self> {
+        match text {
+            "never" => Some(Self(None)),
+            _ => Count::of_text(text).map(|count| Self(Some(count.0))),
+        }
     }
 }
 
@@ -129,6 +141,15 @@ read_by!(
         expecting: "a whole number above 0",
         text: Count::of_text,
         number: Count::of_number,
+        truth: |_| None,
+    }
+);
+read_by!(
+    Limit,
+    Reader {
+        expecting: "a whole number above 0, or \"never\"",
+        text: Limit::of_text,
+        number: |number| Count::of_number(number).map(|count| Limit(Some(count.0))),
         truth: |_| None,
     }
 );

@@ -113,6 +113,9 @@ fn stored<S: Index + Clone>(options: &Options, store: S, setup: Setup) -> Result
     if let Some(budget) = options.stored.io_timeout {
         builder = builder.io_timeout(budget);
     }
+    if let Some(failures) = options.stored.fail_fast {
+        builder = builder.fail_fast_after(failures);
+    }
     if let Some(keep) = options.keep_on_error {
         builder = builder.keep_on_error(keep);
     }

@@ -246,3 +246,25 @@ async fn s27_s69_a_logout_that_was_called_holds_wherever_the_request_is_dropped(
     }
     assert!(polls > 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn s75_a_store_that_does_not_answer_is_left_alone_and_found_again() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let builder = StoredFactory::builder(store.clone()).io_timeout(Duration::from_secs(3));
+    let site = Site::new(builder.fail_fast_after(4).build().unwrap());
+    let cookie = begin(&site).await;
+    store.fail(Call::Load, Fault::Hang);
+    for _ in 0..4 {
+        open(&site, &cookie).await.unwrap_err();
+    }
+    let asked = store.calls(Call::Load);
+    for _ in 0..100 {
+        let error = open(&site, &cookie).await.unwrap_err();
+        assert_eq!((error.kind(), error.status().as_u16()), ("store", 503));
+    }
+    assert_eq!(store.calls(Call::Load), asked, "it was asked all the same");
+    store.heal();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(!open(&site, &cookie).await.unwrap(), "the session that it was");
+    assert_eq!(store.calls(Call::Load), asked + 1);
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::breaker;
 use super::{Clock, ConfigError, Event, Inner, Limits, Random, Settings, Store, StoredFactory};
 use crate::cookie::{CookieSettings, CookieWriter};
 use crate::random::SystemRandom;
@@ -54,6 +55,7 @@ impl<S: Store> StoredBuilder<S> {
             flash_lease: FLASH_LEASE,
             csrf_grace: Duration::ZERO,
             io_timeout: Some(IO_TIMEOUT),
+            fail_fast_after: Some(breaker::FAILURES),
             keep_on_error: true,
             overwrite: Overwrite::LastWins,
             clock: Box::new(SystemClock),
@@ -123,6 +125,14 @@ impl<S: Store> StoredBuilder<S> {
     /// How long a store call may take; `None` is for ever. Default 3 seconds. Needs a Tokio runtime with time.
     pub fn io_timeout(mut self, budget: impl Into<Option<Duration>>) -> Self {
         self.settings.io_timeout = budget.into();
+        self
+    }
+
+    /// After how many calls in a row that could not reach the store, or had no answer in time, requests fail at once
+    /// instead of waiting; `None` is never. Default 10. Once a second one is let through to see whether the store is back
+    /// (S75).
+    pub fn fail_fast_after(mut self, failures: impl Into<Option<u32>>) -> Self {
+        self.settings.fail_fast_after = failures.into();
         self
     }
 
