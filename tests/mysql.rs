@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+#[path = "engine/costs.rs"]
+mod costs;
+
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,8 +13,9 @@ use cloakroom::Timestamp;
 use cloakroom::store::{
     Created, Index, MySqlStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Sweep, Version,
 };
+use cloakroom::testing::FakeClock;
 use cloakroom_engines::MariaDb;
-use sqlx::{Connection, Executor, MySqlConnection};
+use sqlx::{Connection, Executor, MySqlConnection, Row};
 
 /// One server for all tests of this binary. Each has a table of its own.
 static SERVER: LazyLock<MariaDb> =
@@ -80,6 +84,23 @@ async fn an_owner_longer_than_the_column_is_refused_and_not_cut_off() {
     let error = store.replace(&key(1), Version::FIRST, &record(Some(&owner))).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Rejected);
     assert_eq!(store.count(&owner[1..]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_request_takes_no_statement_untouched_one_to_read_and_two_to_write() {
+    let server = MariaDb::start().unwrap_or_else(|error| panic!("{error}"));
+    let store = MySqlStore::connect(&server.url()).await.unwrap();
+    store.create_table().await.unwrap();
+    let mut beside = MySqlConnection::connect(&server.url()).await.unwrap();
+    let mut before = 0;
+    costs::assert_of_requests(store, FakeClock::at(1_000_000.0), async || {
+        // This one is none of them.
+        let status = sqlx::raw_sql("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'");
+        let status = status.fetch_one(&mut beside).await.unwrap();
+        let executed: usize = status.get::<String, _>(1).parse().unwrap();
+        executed - std::mem::replace(&mut before, executed)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+#[path = "engine/costs.rs"]
+mod costs;
+
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,6 +13,7 @@ use cloakroom::Timestamp;
 use cloakroom::store::{
     Created, PostgresStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Sweep, Version,
 };
+use cloakroom::testing::FakeClock;
 use cloakroom_engines::Postgres;
 use sqlx::{Connection, PgConnection};
 
@@ -52,6 +56,23 @@ fn record(owner: Option<&str>) -> Record {
 async fn create(store: &PostgresStore, number: u8) {
     let created = store.create(&key(number), &record(None)).await.unwrap();
     assert_eq!(created, Created::Done(Version::FIRST));
+}
+
+#[tokio::test]
+async fn a_request_takes_no_statement_untouched_one_to_read_and_two_to_write() {
+    let (store, table) = open().await;
+    let mut beside = beside().await;
+    let extension = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
+    sqlx::raw_sql(extension).execute(&mut beside).await.unwrap();
+    let mut before = 0;
+    costs::assert_of_requests(store, FakeClock::at(1_000_000.0), async || {
+        let executed = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements \
+                        WHERE query LIKE '%' || $1 || '%' AND query NOT LIKE '%CREATE%'";
+        let executed = sqlx::query_scalar(executed).bind(&table).fetch_one(&mut beside).await;
+        let executed: i64 = executed.unwrap();
+        usize::try_from(executed - std::mem::replace(&mut before, executed)).unwrap()
+    })
+    .await;
 }
 
 #[tokio::test]

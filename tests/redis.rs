@@ -2,20 +2,21 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+#[path = "engine/costs.rs"]
+mod costs;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use cloakroom::Timestamp;
 use cloakroom::store::{
     Created, Index, Record, RedisStore, Replaced, Store, StoreErrorKind, StoreKey, Version,
 };
 use cloakroom::testing::FakeClock;
-use cloakroom::{Session, SessionLayer, StoredFactory, Timestamp};
 use cloakroom_engines::Redis;
-use http::{Request, Response};
 use redis::{Client, Commands, Connection};
-use tower::{Layer, ServiceExt, service_fn};
 
 /// One server for all tests of this binary. Each uses keys of its own.
 static SERVER: LazyLock<Redis> =
@@ -84,49 +85,12 @@ async fn a_request_takes_no_command_untouched_one_to_read_and_two_to_write() {
     let (server, mut beside) = own_server();
     let clock = FakeClock::at(1_000_000.0);
     let store = RedisStore::options(&server.url()).clock(clock.clone()).connect().await.unwrap();
-    let factory = StoredFactory::builder(store)
-        .clock(clock.clone())
-        .idle_limit(Duration::from_secs(1000))
-        .renew_every(Duration::from_secs(500))
-        .build();
-    let service = SessionLayer::new(factory.unwrap()).layer(service_fn(handle));
-    let ask = async |path: &str, cookie: &str| {
-        let request = Request::get(path).header("cookie", cookie).body(()).unwrap();
-        let response = service.clone().oneshot(request).await.unwrap();
-        let cookie = response.headers().get("set-cookie").map(|set| set.to_str().unwrap());
-        cookie.map(|set| set.split(';').next().unwrap().to_owned())
-    };
-    let mut cookie = ask("/write", "").await.unwrap();
-    // Loads the script of `touch`.
-    clock.advance(Duration::from_secs(101));
-    assert_eq!(ask("/read", &cookie).await, None);
     let mut monitor = Monitor::of(&server);
-    for (path, seconds, expected) in [
-        ("/untouched", 0, 0),
-        ("/read", 0, 1),
-        ("/write", 0, 2),
-        ("/read", 101, 2),  // a tenth of the idle limit has passed: a touch
-        ("/read", 301, 2),  // a new ticket is due: a replace
-        ("/write", 501, 2), // the same, and something to write
-    ] {
-        clock.advance(Duration::from_secs(seconds));
-        cookie = ask(path, &cookie).await.unwrap_or(cookie);
+    costs::assert_of_requests(store, clock, async || {
         let () = redis::cmd("ECHO").arg("the end").query(&mut beside).unwrap();
-        assert_eq!(monitor.commands(), expected, "{path} after {seconds} s");
-    }
-}
-
-async fn handle(request: Request<()>) -> Result<Response<String>, cloakroom::Error> {
-    let text = match request.uri().path() {
-        "/untouched" => String::new(),
-        "/read" => format!("{:?}", Session::of(&request).await?.get::<u64>("n")?),
-        _ => {
-            let session = Session::of(&request).await?;
-            session.modify("n", |n: &mut u64| *n += 1)?;
-            String::new()
-        }
-    };
-    Ok(Response::new(text))
+        monitor.commands()
+    })
+    .await;
 }
 
 /// Redis tells of each command that it is sent.

@@ -58,7 +58,8 @@ impl Postgres {
                     as="setpriv --reuid=postgres --regid=postgres --clear-groups"
                 fi
                 $as "$1" --pgdata="$4" --username=postgres --auth=trust --no-sync >/dev/null || exit
-                exec $as "$2" -D "$4" -p "$5" -k "$3" -c fsync=off -c listen_addresses=127.0.0.1
+                exec $as "$2" -D "$4" -p "$5" -k "$3" -c fsync=off -c listen_addresses=127.0.0.1 \
+                    -c shared_preload_libraries=pg_stat_statements
             "#;
             let folder = folder.display().to_string();
             let words = [program("initdb"), program("postgres"), folder, data, port.to_string()];
