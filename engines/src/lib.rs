@@ -1,5 +1,6 @@
 //! The engines that sessions can be kept in, started for a test or a developer: each a server of its own, on a free
-//! port, with its data in a folder of its own, that ends with the process which started it.
+//! port, with its data in a folder of its own, that ends with the process which started it. A [`Proxy`] is a bad
+//! network before one.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -9,8 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+mod proxy;
 mod redis;
 
+pub use proxy::{Proxy, Weather};
 pub use redis::{Redis, RedisCluster, RedisSentinels};
 
 /// How long an engine may take to answer.
@@ -57,7 +60,8 @@ impl Postgres {
                     chown postgres "$3"
                     as="setpriv --reuid=postgres --regid=postgres --clear-groups"
                 fi
-                $as "$1" --pgdata="$4" --username=postgres --auth=trust --no-sync >/dev/null || exit
+                [ -d "$4" ] ||
+                    $as "$1" --pgdata="$4" --username=postgres --auth=trust --no-sync >/dev/null || exit
                 exec $as "$2" -D "$4" -p "$5" -k "$3" -c fsync=off -c listen_addresses=127.0.0.1 \
                     -c shared_preload_libraries=pg_stat_statements
             "#;
@@ -66,11 +70,23 @@ impl Postgres {
             let shell = ["-c".to_owned(), script.to_owned(), "sh".to_owned()];
             ("sh".into(), shell.into_iter().chain(words).collect())
         })?;
-        let postgres = Self { server };
-        // The answer to a question for encryption: yes or no.
+        server.wait_until(Self::answers)?;
+        Ok(Self { server })
+    }
+
+    /// Ends it, without waiting for its clients, and starts it again with the same data.
+    ///
+    /// # Errors
+    /// If it does not answer any more.
+    pub fn restart(&mut self) -> Result<(), Missing> {
+        self.server.restart()?;
+        self.server.wait_until(Self::answers)
+    }
+
+    /// To a question for encryption: yes or no.
+    fn answers(stream: TcpStream) -> bool {
         let ask_for_tls = [0, 0, 0, 8, 4, 210, 22, 47];
-        postgres.server.wait_until(|stream| says(stream, &ask_for_tls, b"N"))?;
-        Ok(postgres)
+        says(stream, &ask_for_tls, b"N")
     }
 
     /// Where it is, such as `postgres://postgres@127.0.0.1:4711/postgres`.
@@ -117,8 +133,9 @@ impl MariaDb {
                 user=$(id -un) PATH=$PATH:/usr/sbin
                 if [ "$user" = root ]; then user=mysql; chown mysql "$1"; fi
                 echo "CREATE DATABASE IF NOT EXISTS cloakroom;" >"$1/init.sql"
-                mariadb-install-db --no-defaults --user="$user" --datadir="$1/data" --skip-test-db \
-                    --auth-root-authentication-method=normal >/dev/null || exit
+                [ -d "$1/data" ] ||
+                    mariadb-install-db --no-defaults --user="$user" --datadir="$1/data" --skip-test-db \
+                        --auth-root-authentication-method=normal >/dev/null || exit
                 exec mariadbd --no-defaults --user="$user" --datadir="$1/data" --port="$2" \
                     --socket="$1/socket" --pid-file="$1/pid" --bind-address=127.0.0.1 \
                     --init-file="$1/init.sql" --innodb-flush-log-at-trx-commit=0 --max-connections=400
@@ -126,12 +143,23 @@ impl MariaDb {
             let words = ["-c", script, "sh", &folder.display().to_string(), &port.to_string()];
             ("sh".into(), words.map(str::to_owned).into())
         })?;
-        server.wait_until(|mut stream| {
-            // The greeting: its length and number, then the protocol's version.
-            let mut greeting = [0; 5];
-            stream.read_exact(&mut greeting).is_ok() && greeting[4] == 10
-        })?;
+        server.wait_until(Self::answers)?;
         Ok(Self { server })
+    }
+
+    /// Ends it and starts it again with the same data.
+    ///
+    /// # Errors
+    /// If it does not answer any more.
+    pub fn restart(&mut self) -> Result<(), Missing> {
+        self.server.restart()?;
+        self.server.wait_until(Self::answers)
+    }
+
+    /// With a greeting: its length and number, then the protocol's version.
+    fn answers(mut stream: TcpStream) -> bool {
+        let mut greeting = [0; 5];
+        stream.read_exact(&mut greeting).is_ok() && greeting[4] == 10
     }
 
     /// Where it is, such as `mysql://root@127.0.0.1:4711/cloakroom`.
@@ -151,6 +179,8 @@ impl MariaDb {
 #[derive(Debug)]
 struct Server {
     shell: Child,
+    /// What the shell is given.
+    words: Vec<String>,
     port: u16,
     folder: PathBuf,
     name: &'static str,
@@ -170,27 +200,31 @@ impl Server {
             let folder = std::env::temp_dir().join(format!("cloakroom-{name}-{port}"));
             std::fs::create_dir_all(&folder)
                 .map_err(|error| Missing(format!("cannot make {}: {error}", folder.display())))?;
-            let (program, words) = command(port, &folder);
+            let (program, mut words) = command(port, &folder);
             if !is_installed(&program) {
                 return Err(missing(name));
             }
-            let script = r#"
-                signal=$1 log=$2; shift 2
-                "$@" >"$log" 2>&1 & server=$!
-                echo "$server" >"$log.pid"
-                read -r _; kill -"$signal" "$server" 2>/dev/null; wait "$server"
-            "#;
             let log = folder.join("log").display().to_string();
-            let mut shell = Command::new("sh");
-            shell.args(["-c", script, "sh", signal, &log, &program]).args(words);
-            shell.stdin(Stdio::piped()).stdout(Stdio::null());
-            let shell = shell.spawn().map_err(|error| Missing(format!("no sh: {error}")))?;
-            let server = Self { shell, port, folder, name };
+            words.splice(0..0, [signal.to_owned(), log, program]);
+            let server = Self { shell: shell(&words)?, words, port, folder, name };
             if server.accepts() {
                 return Ok(server);
             }
         }
         Err(Missing(format!("{name} does not start")))
+    }
+
+    /// Ends it and starts it again on the same port, in the same folder.
+    fn restart(&mut self) -> Result<(), Missing> {
+        self.end();
+        self.shell = shell(&self.words)?;
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        drop(self.shell.stdin.take());
+        // Whatever its status: it is gone.
+        let _ = self.shell.wait();
     }
 
     fn accepts(&self) -> bool {
@@ -231,11 +265,22 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        // Whatever its status: it is gone.
-        let _ = self.shell.wait();
+        self.end();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The shell that runs a program: given the signal that ends it, the file for what it says, and the program's words.
+fn shell(words: &[String]) -> Result<Child, Missing> {
+    let script = r#"
+        signal=$1 log=$2; shift 2
+        "$@" >>"$log" 2>&1 & server=$!
+        echo "$server" >"$log.pid"
+        read -r _; kill -"$signal" "$server" 2>/dev/null; kill -CONT "$server" 2>/dev/null; wait "$server"
+    "#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, "sh"]).args(words).stdin(Stdio::piped()).stdout(Stdio::null());
+    shell.spawn().map_err(|error| Missing(format!("no sh: {error}")))
 }
 
 /// A port that nobody listens on at this moment.

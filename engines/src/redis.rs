@@ -47,6 +47,15 @@ impl Redis {
         Ok(replica)
     }
 
+    /// Ends it and starts it again, with nothing in it.
+    ///
+    /// # Errors
+    /// If it does not answer any more.
+    pub fn restart(&mut self) -> Result<(), Missing> {
+        self.server.restart()?;
+        self.server.wait_until(|stream| says(stream, b"PING\r\n", b"+PONG"))
+    }
+
     /// Where it is, such as `redis://127.0.0.1:4711`.
     #[must_use]
     pub fn url(&self) -> String {
