@@ -11,8 +11,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Pool;
 use sqlx::pool::PoolOptions;
+use sqlx::{Connection, Pool};
 
 use super::{
     Created, Index, Listed, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey,
@@ -22,6 +22,7 @@ use crate::time::Timestamp;
 
 mod dialect;
 mod error;
+mod lent;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -75,6 +76,9 @@ pub type MySqlStore = SqlStore<sqlx::MySql>;
 /// How MySQL or MariaDB is to be reached.
 #[cfg(feature = "mysql")]
 pub type MySqlOptions = SqlOptions<sqlx::MySql>;
+
+/// How long a connection may have been idle without being asked whether it is there still.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// What is kept in each dialect of SQL alike: use it as `PostgresStore` or `MySqlStore`.
 pub struct SqlStore<D: Dialect> {
@@ -137,7 +141,19 @@ impl<D: Dialect> SqlStore<D> {
 
     /// For other options.
     pub fn options(url: &str) -> SqlOptions<D> {
-        let pool = PoolOptions::new().max_connections(10).acquire_timeout(Duration::from_secs(2));
+        let pool = PoolOptions::new()
+            .max_connections(10)
+            .acquire_timeout(Duration::from_secs(2))
+            // One in use a moment ago is there still: asking it first would be a round trip more for each call.
+            .test_before_acquire(false)
+            .before_acquire(|connection: &mut D::Connection, lent| {
+                Box::pin(async move {
+                    if lent.idle_for >= IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            });
         SqlOptions { url: url.to_owned(), table: statements::TABLE.to_owned(), pool }
     }
 

@@ -101,23 +101,27 @@ impl Row {
 macro_rules! calls {
     () => {
         async fn execute_script(pool: &Pool<Self>, sql: &str) -> Result<()> {
-            pool.execute(sql).await.map(drop).map_err(error::of::<Self>)
+            let done = async { Lent::from(pool).await?.0.execute(sql).await };
+            done.await.map(drop).map_err(error::of::<Self>)
         }
 
         async fn execute(pool: &Pool<Self>, sql: &str, values: &[Value<'_>]) -> Result<u64> {
-            let done = bound(sqlx::query(sql), values).execute(pool).await;
-            done.map(|done| done.rows_affected()).map_err(error::of::<Self>)
+            let query = bound(sqlx::query(sql), values);
+            let done = async { query.execute(&mut *Lent::from(pool).await?.0).await };
+            done.await.map(|done| done.rows_affected()).map_err(error::of::<Self>)
         }
 
         async fn fetch(pool: &Pool<Self>, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
-            let rows = bound(sqlx::query(sql), values).fetch_all(pool).await;
-            let rows = rows.and_then(|rows| rows.iter().map(row).collect());
+            let query = bound(sqlx::query(sql), values);
+            let rows = async { query.fetch_all(&mut *Lent::from(pool).await?.0).await };
+            let rows = rows.await.and_then(|rows| rows.iter().map(row).collect());
             rows.map_err(error::of::<Self>)
         }
 
         async fn count(pool: &Pool<Self>, sql: &str, values: &[Value<'_>]) -> Result<i64> {
-            let row = bound(sqlx::query(sql), values).fetch_one(pool).await;
-            row.and_then(|row| row.try_get(0)).map_err(error::of::<Self>)
+            let query = bound(sqlx::query(sql), values);
+            let row = async { query.fetch_one(&mut *Lent::from(pool).await?.0).await };
+            row.await.and_then(|row| row.try_get(0)).map_err(error::of::<Self>)
         }
     };
 }

@@ -5,6 +5,7 @@ use sqlx::mysql::MySqlDatabaseError;
 use sqlx::{Database, Executor, MySql, Pool, Row as _};
 
 use super::dialect::{Dialect, Row, Value, calls, helpers};
+use super::lent::Lent;
 use super::statements::Statements;
 use super::{error, sweeper};
 use crate::store::{Result, StoreErrorKind};

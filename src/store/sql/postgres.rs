@@ -5,6 +5,7 @@ use sqlx::{Database, Executor, Pool, Postgres, Row as _};
 
 use super::dialect::{Dialect, Row, Value, calls, helpers};
 use super::error;
+use super::lent::Lent;
 use super::statements::Statements;
 use crate::store::{Result, StoreErrorKind};
 

@@ -3,6 +3,7 @@
 use sqlx::pool::PoolConnection;
 use sqlx::{Acquire, MySql, Pool, QueryBuilder, Result, query, query_scalar};
 
+use super::lent::Lent;
 use super::statements::Statements;
 
 /// A pool's connection that goes back only when it has let go of its lock; otherwise it ends, and the lock with it.
@@ -58,7 +59,7 @@ async fn remove(
 
 impl Sweeper {
     fn free(mut self) {
-        drop(self.0.take());
+        drop(self.0.take().map(Lent));
     }
 }
 
