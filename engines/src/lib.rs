@@ -137,8 +137,9 @@ impl MariaDb {
                     mariadb-install-db --no-defaults --user="$user" --datadir="$1/data" --skip-test-db \
                         --auth-root-authentication-method=normal >/dev/null || exit
                 exec mariadbd --no-defaults --user="$user" --datadir="$1/data" --port="$2" \
-                    --socket="$1/socket" --pid-file="$1/pid" --bind-address=127.0.0.1 \
-                    --init-file="$1/init.sql" --innodb-flush-log-at-trx-commit=0 --max-connections=400
+                    --socket="$1/socket" --pid-file="$1/mariadb.pid" --bind-address=127.0.0.1 \
+                    --init-file="$1/init.sql" --innodb-flush-log-at-trx-commit=0 --max-connections=400 \
+                    --long-query-time=0.05
             "#;
             let words = ["-c", script, "sh", &folder.display().to_string(), &port.to_string()];
             ("sh".into(), words.map(str::to_owned).into())
@@ -166,6 +167,20 @@ impl MariaDb {
     #[must_use]
     pub fn url(&self) -> String {
         format!("mysql://root@127.0.0.1:{}/cloakroom", self.server.port)
+    }
+
+    /// How many statements took longer than 50 ms so far.
+    ///
+    /// # Errors
+    /// If its client is not installed, or it does not answer.
+    pub fn slow_statements(&self) -> Result<u64, Missing> {
+        let mut client = Command::new("mariadb");
+        client.args(["--no-defaults", "--host=127.0.0.1", "--user=root", "--skip-column-names"]);
+        client.arg(format!("--port={}", self.server.port));
+        let asked = client.args(["--execute", "SHOW GLOBAL STATUS LIKE 'Slow_queries'"]).output();
+        let said = String::from_utf8(asked.map_err(|_| missing("mariadb-client"))?.stdout);
+        let count = said.ok().and_then(|said| said.split_whitespace().last()?.parse().ok());
+        count.ok_or_else(|| Missing("MariaDB does not say what was slow".into()))
     }
 
     /// Whether it is installed. Its folder is not on everybody's path.
@@ -204,8 +219,7 @@ impl Server {
             if !is_installed(&program) {
                 return Err(missing(name));
             }
-            let log = folder.join("log").display().to_string();
-            words.splice(0..0, [signal.to_owned(), log, program]);
+            words.splice(0..0, [signal.to_owned(), folder.display().to_string(), program]);
             let server = Self { shell: shell(&words)?, words, port, folder, name };
             if server.accepts() {
                 return Ok(server);
@@ -216,6 +230,10 @@ impl Server {
 
     /// Ends it and starts it again on the same port, in the same folder.
     fn restart(&mut self) -> Result<(), Missing> {
+        if let Some(stdin) = &mut self.shell.stdin {
+            // An error means that the shell has ended, and the server with it.
+            let _ = stdin.write_all(b"restart\n");
+        }
         self.end();
         self.shell = shell(&self.words)?;
         Ok(())
@@ -251,7 +269,7 @@ impl Server {
 
     /// Sends the server a signal.
     fn signal(&self, name: &str) {
-        let pid = std::fs::read_to_string(self.folder.join("log.pid")).unwrap_or_default();
+        let pid = std::fs::read_to_string(self.folder.join("pid")).unwrap_or_default();
         // Nobody is left to be told.
         let _ = Command::new("kill").args([format!("-{name}"), pid.trim().to_owned()]).status();
     }
@@ -266,17 +284,20 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.end();
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-/// The shell that runs a program: given the signal that ends it, the file for what it says, and the program's words.
+/// The shell that runs a program: given the signal that ends it, its folder, and the program's words. The folder is
+/// removed at the end, also if we are killed.
 fn shell(words: &[String]) -> Result<Child, Missing> {
     let script = r#"
-        signal=$1 log=$2; shift 2
-        "$@" >>"$log" 2>&1 & server=$!
-        echo "$server" >"$log.pid"
-        read -r _; kill -"$signal" "$server" 2>/dev/null; kill -CONT "$server" 2>/dev/null; wait "$server"
+        signal=$1 folder=$2; shift 2
+        "$@" >>"$folder/log" 2>&1 & server=$!
+        echo "$server" >"$folder/pid"
+        read -r word
+        # One that was stopped hears nothing else.
+        kill -"$signal" "$server" 2>/dev/null; kill -CONT "$server" 2>/dev/null; wait "$server"
+        [ "$word" = restart ] || rm -r "$folder"
     "#;
     let mut shell = Command::new("sh");
     shell.args(["-c", script, "sh"]).args(words).stdin(Stdio::piped()).stdout(Stdio::null());

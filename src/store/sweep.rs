@@ -8,7 +8,7 @@ use crate::random::{Random, SystemRandom};
 use crate::time::{Clock, SystemClock, Timestamp};
 
 /// How much is removed at once, so that no statement takes long.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 200;
 
 /// A store that keeps expired records until they are swept.
 #[diagnostic::on_unimplemented(message = "`{Self}` has nothing to sweep, or cannot")]
@@ -22,7 +22,7 @@ pub trait Sweep: Store {
 /// processes do.
 ///
 /// It waits `every`, give or take a quarter, so that processes that started together do not sweep together; then it
-/// removes what has expired, 500 records at a time. A failure is a warning in the log, and it tries again the next time.
+/// removes what has expired, 200 records at a time. A failure is a warning in the log, and it tries again the next time.
 pub async fn sweep_forever(store: impl Sweep, every: Duration) {
     loop {
         tokio::time::sleep(jittered(every)).await;

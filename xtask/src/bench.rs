@@ -31,6 +31,7 @@ pub(crate) fn all(workspace: &Workspace) -> Outcome {
         ("Over loopback", "end_to_end", vec!["--python", &python]),
         ("How cost grows", "scale", vec!["--plots", "bench/plots"]),
         ("What cannot be left out", "floor", vec![]),
+        ("Sweeping under load", "sweep", vec![]),
         ("Memory of live sessions", "memory_footprint", vec![]),
     ] {
         heading(title);
