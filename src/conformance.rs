@@ -56,8 +56,9 @@
 //! # }
 //! ```
 //!
-//! A store that implements [`Index`](crate::store::Index) or [`Sweep`](crate::store::Sweep) adds
-//! [`index_conformance!`](crate::index_conformance) and [`sweep_conformance!`](crate::sweep_conformance). A rule that
+//! A store that implements [`Index`](crate::store::Index), [`Scan`](crate::store::Scan) or
+//! [`Sweep`](crate::store::Sweep) adds [`index_conformance!`](crate::index_conformance),
+//! [`scan_conformance!`](crate::scan_conformance) or [`sweep_conformance!`](crate::sweep_conformance). A rule that
 //! is broken panics with what was expected. Each test makes its own store by the given expression and uses keys and
 //! owners of its own, so that an engine can be shared and tests run side by side.
 //!
@@ -112,11 +113,13 @@ macro_rules! suite {
 pub mod index;
 pub mod races;
 pub mod rules;
+pub mod scan;
 pub mod sweep;
 
 pub use index::run_index;
 pub use races::run_races;
 pub use rules::run;
+pub use scan::run_scan;
 pub use sweep::run_sweep;
 
 /// One rule, and what checks it.

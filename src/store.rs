@@ -65,6 +65,7 @@ mod index;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
+mod scan;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
@@ -76,6 +77,7 @@ pub use index::{Index, Listed};
 pub use memory::{Counts, MemoryBuilder, MemoryStore};
 #[cfg(feature = "redis")]
 pub use redis::{RedisOptions, RedisStore};
+pub use scan::{Cursor, Page, Scan};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub use sql::{Dialect, SqlOptions, SqlStore};
 #[cfg(feature = "mysql")]

@@ -38,6 +38,7 @@ async fn connect() -> MySqlStore {
 cloakroom::store_conformance!(connect());
 cloakroom::store_races!(connect());
 cloakroom::index_conformance!(connect());
+cloakroom::scan_conformance!(connect());
 cloakroom::sweep_conformance!(connect());
 
 async fn beside() -> MySqlConnection {

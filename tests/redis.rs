@@ -29,6 +29,7 @@ async fn connect() -> RedisStore {
 cloakroom::store_conformance!(connect());
 cloakroom::store_races!(connect());
 cloakroom::index_conformance!(connect());
+cloakroom::scan_conformance!(connect());
 
 /// A server for one test alone, which is going to disturb it.
 fn own_server() -> (Redis, Connection) {

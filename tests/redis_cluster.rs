@@ -28,6 +28,7 @@ async fn connect() -> RedisStore {
 cloakroom::store_conformance!(connect());
 cloakroom::store_races!(connect());
 cloakroom::index_conformance!(connect());
+cloakroom::scan_conformance!(connect());
 
 fn key(number: u8) -> StoreKey {
     StoreKey::from_bytes([number; 16])

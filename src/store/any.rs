@@ -11,8 +11,8 @@
 use std::time::Duration;
 
 use super::{
-    Created, Index, Listed, MemoryStore, Record, Replaced, Result, Store, StoreError,
-    StoreErrorKind, StoreKey, Stored, Sweep, Version,
+    Created, Cursor, Index, Listed, MemoryStore, Page, Record, Replaced, Result, Scan, Store,
+    StoreError, StoreErrorKind, StoreKey, Stored, Sweep, Version,
 };
 use crate::time::Timestamp;
 
@@ -105,6 +105,21 @@ impl AnyOptions {
     pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
         self
+    }
+
+    /// The table and its indexes as SQL, without opening the store; `None` where it has none that can be made
+    /// beforehand.
+    ///
+    /// # Errors
+    /// `Rejected` for a table's name that is none.
+    pub fn schema(&self) -> Result<Option<String>> {
+        match self.url.split_once(':').map(|(scheme, _)| scheme) {
+            #[cfg(feature = "postgres")]
+            Some("postgres" | "postgresql") => self.sql::<sqlx::Postgres>().schema().map(Some),
+            #[cfg(feature = "mysql")]
+            Some("mysql" | "mariadb") => self.sql::<sqlx::MySql>().schema().map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Opens the store.
@@ -302,6 +317,12 @@ impl Index for AnyStore {
 
     async fn remove_all_but(&self, owner: &str, keep: Option<&StoreKey>) -> Result<usize> {
         on_each!(self, store => store.remove_all_but(owner, keep).await)
+    }
+}
+
+impl Scan for AnyStore {
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        on_each!(self, store => store.scan(after, limit).await)
     }
 }
 

@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Created, Index, Listed, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey,
-    Stored, Sweep, Version,
+    Created, Cursor, Index, Listed, Page, Record, Replaced, Result, Scan, Store, StoreError,
+    StoreErrorKind, StoreKey, Stored, Sweep, Version,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -309,6 +309,21 @@ impl Sweep for MemoryStore {
         }
         self.shared.swept.fetch_add(swept, Ordering::Relaxed);
         Ok(swept)
+    }
+}
+
+impl Scan for MemoryStore {
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let after = after.and_then(|cursor| StoreKey::parse(cursor.as_str()));
+        let shards = self.shared.shards.iter();
+        let keys = shards.flat_map(|shard| lock(shard).keys().collect::<Vec<_>>());
+        let mut keys: Vec<StoreKey> = keys.filter(|key| Some(*key) > after).collect();
+        keys.sort_unstable();
+        keys.truncate(limit.max(1));
+        let next = keys.last().filter(|_| keys.len() >= limit);
+        let next = next.map(|key| Cursor::new(key.to_string()));
+        let listed = |key: StoreKey| Some(Listed { key, stored: self.shard(&key).get(&key)? });
+        Ok(Page { records: keys.into_iter().filter_map(listed).collect(), next })
     }
 }
 

@@ -37,6 +37,7 @@ mod error;
 mod keys;
 mod place;
 mod row;
+mod scan;
 
 use connection::{Connection, Live};
 use error::store_error;

@@ -15,8 +15,8 @@ use sqlx::pool::PoolOptions;
 use sqlx::{Connection, Pool};
 
 use super::{
-    Created, Index, Listed, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey,
-    Stored, Sweep, Version,
+    Created, Cursor, Index, Listed, Page, Record, Replaced, Result, Scan, Store, StoreError,
+    StoreErrorKind, StoreKey, Stored, Sweep, Version,
 };
 use crate::time::Timestamp;
 
@@ -113,6 +113,14 @@ impl<D: Dialect> SqlOptions<D> {
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.pool = self.pool.acquire_timeout(timeout);
         self
+    }
+
+    /// The table and its indexes as SQL, without connecting.
+    ///
+    /// # Errors
+    /// `Rejected` for a table's name that is none.
+    pub fn schema(&self) -> Result<String> {
+        Ok(Statements::new::<D>(&self.table)?.schema)
     }
 
     /// Connects.
@@ -248,6 +256,18 @@ impl<D: Dialect> Index for SqlStore<D> {
     async fn remove_all_but(&self, owner: &str, keep: Option<&StoreKey>) -> Result<usize> {
         let keep = Value::Bytes(keep.map(|key| &key.as_bytes()[..]));
         self.execute(&self.statements.delete_all_but, &[Value::Text(Some(owner)), keep]).await
+    }
+}
+
+impl<D: Dialect> Scan for SqlStore<D> {
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let after = after.and_then(|cursor| StoreKey::parse(cursor.as_str()));
+        let after = after.as_ref().map_or(&[][..], |key| &key.as_bytes()[..]);
+        let values =
+            [Value::Bytes(Some(after)), Value::Number(i64::try_from(limit).unwrap_or(i64::MAX))];
+        let rows = D::fetch(&self.pool, &self.statements.scan, &values).await?;
+        let records = rows.into_iter().map(Row::listed).collect::<Result<_>>()?;
+        Ok(Page::in_order(records, limit))
     }
 }
 

@@ -16,7 +16,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
-    Created, Index, Listed, Record, Replaced, Result, Store, StoreKey, Stored, Sweep, Version,
+    Created, Cursor, Index, Listed, Page, Record, Replaced, Result, Scan, Store, StoreKey, Stored,
+    Sweep, Version,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -233,9 +234,7 @@ impl Index for SqliteStore {
         let owner = owner.to_owned();
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(LIST)?;
-            let rows = statement.query_map([owner], |row| {
-                Ok(Listed { key: StoreKey::from_bytes(row.get(4)?), stored: stored(row)? })
-            })?;
+            let rows = statement.query_map([owner], listed)?;
             rows.collect()
         })
         .await
@@ -273,6 +272,20 @@ impl Sweep for SqliteStore {
     }
 }
 
+impl Scan for SqliteStore {
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let after = after.and_then(|cursor| StoreKey::parse(cursor.as_str()));
+        let after = after.map_or_else(Vec::new, |key| key.as_bytes().to_vec());
+        let at_most = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(SCAN)?;
+            let rows = statement.query_map((after, at_most), listed)?;
+            Ok(Page::in_order(rows.collect::<rusqlite::Result<_>>()?, limit))
+        })
+        .await
+    }
+}
+
 const SELECT: &str = "SELECT version, expires_at, owner, data FROM sessions WHERE key = ?1";
 const INSERT: &str = "INSERT INTO sessions (key, version, expires_at, owner, data) \
                       VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
@@ -281,6 +294,8 @@ const UPDATE: &str = "UPDATE sessions SET version = ?3, expires_at = ?4, owner =
 const TOUCH: &str = "UPDATE sessions SET expires_at = ?2 WHERE key = ?1";
 const DELETE: &str = "DELETE FROM sessions WHERE key = ?1";
 const LIST: &str = "SELECT version, expires_at, owner, data, key FROM sessions WHERE owner = ?1";
+const SCAN: &str = "SELECT version, expires_at, owner, data, key FROM sessions \
+                    WHERE key > ?1 ORDER BY key LIMIT ?2";
 const COUNT: &str = "SELECT count(*) FROM sessions WHERE owner = ?1";
 const DELETE_OF: &str = "DELETE FROM sessions WHERE key = ?1 AND owner = ?2";
 const DELETE_ALL_BUT: &str = "DELETE FROM sessions WHERE owner = ?1 AND key IS NOT ?2";
@@ -297,6 +312,11 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
         record: Record::new(data, Timestamp::from_micros(expires_at), owner),
         version: Version::from_number(version.cast_unsigned()),
     })
+}
+
+/// The same with its key after it.
+fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
+    Ok(Listed { key: StoreKey::from_bytes(row.get(4)?), stored: stored(row)? })
 }
 
 /// SQLite's integers are signed; the bits are the same.

@@ -10,6 +10,7 @@ mod memory {
     cloakroom::store_conformance!(async { MemoryStore::new() });
     cloakroom::store_races!(async { MemoryStore::new() });
     cloakroom::index_conformance!(async { MemoryStore::new() });
+    cloakroom::scan_conformance!(async { MemoryStore::new() });
     cloakroom::sweep_conformance!(async { MemoryStore::new() });
 }
 

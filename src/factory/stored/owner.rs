@@ -1,8 +1,11 @@
 //! The sessions of one owner: for a page "your devices", and for signing out elsewhere.
 
+use std::sync::Arc;
+
 use super::visit::Located;
 use super::{Inner, StoredFactory};
-use crate::store::{Index, StoreKey, Sweep};
+use crate::store::{Cursor, Index, Listed, Scan, Store, StoreKey, Sweep};
+use crate::ticket::Ticket;
 use crate::{Entries, Error, Session, Timestamp};
 
 /// One live session of an owner. What it says of a device is what the application put into it.
@@ -11,6 +14,8 @@ use crate::{Entries, Error, Session, Timestamp};
 pub struct OwnedSession {
     /// What names it: as [`Session::id`] says it. No secret.
     pub id: String,
+    /// Whose it is.
+    pub owner: Option<Arc<str>>,
     /// When it began.
     pub created: Timestamp,
     /// When it ends if nobody uses it.
@@ -38,18 +43,7 @@ impl<S: Index> StoredFactory<S> {
     pub async fn sessions_of(&self, owner: &str) -> Result<Vec<OwnedSession>, Error> {
         let now = self.inner.settings.clock.now();
         let listed = self.inner.call("listed", self.inner.store.list(owner)).await?;
-        let mut sessions = Vec::with_capacity(listed.len());
-        for listed in listed {
-            let located = Located::read("listed", listed.key, listed.stored, now)?;
-            if !located.has_ended(&self.inner.settings.limits, now) {
-                sessions.push(OwnedSession {
-                    id: located.key.to_string(),
-                    created: located.body.created,
-                    expires_at: located.expires_at,
-                    entries: located.body.entries.clone(),
-                });
-            }
-        }
+        let mut sessions = self.inner.live(listed, now)?;
         sessions.sort_by_key(|session| std::cmp::Reverse(session.created));
         Ok(sessions)
     }
@@ -86,6 +80,45 @@ impl<S: Index> StoredFactory<S> {
     }
 }
 
+/// For care from outside of requests.
+impl<S: Store> StoredFactory<S> {
+    /// The live session of this [`id`](OwnedSession::id), whoever's it is.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn session_of_id(&self, id: &str) -> Result<Option<OwnedSession>, Error> {
+        let Some(key) = StoreKey::parse(id) else { return Ok(None) };
+        let now = self.inner.settings.clock.now();
+        let stored = self.inner.call("listed", self.inner.store.load(&key)).await?;
+        let listed = stored.map(|stored| Listed { key, stored });
+        Ok(self.inner.live(listed.into_iter().collect(), now)?.pop())
+    }
+
+    /// The [`id`](OwnedSession::id) that a cookie's value names, if it has the form of a ticket. It proves nothing.
+    #[must_use]
+    pub fn id_in_cookie(value: &str) -> Option<String> {
+        let ticket = Ticket::parse(value.as_bytes())?;
+        Some(StoreKey::from_bytes(ticket.locator()).to_string())
+    }
+}
+
+/// For stores whose records can be gone through.
+impl<S: Scan> StoredFactory<S> {
+    /// Live sessions, whoever's they are: about as many as `limit` allows from this place on, and where to go on.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn sessions_after(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<OwnedSession>, Option<Cursor>), Error> {
+        let now = self.inner.settings.clock.now();
+        let page = self.inner.call("listed", self.inner.store.scan(after, limit)).await?;
+        Ok((self.inner.live(page.records, now)?, page.next))
+    }
+}
+
 /// For stores that keep expired sessions until they are swept.
 impl<S: Sweep> StoredFactory<S> {
     /// Removes expired sessions, at most `limit` of them, and says how many. Fewer than `limit` means that none are
@@ -96,6 +129,22 @@ impl<S: Sweep> StoredFactory<S> {
     pub async fn sweep(&self, limit: usize) -> Result<usize, Error> {
         let now = self.inner.settings.clock.now();
         self.inner.call("swept", self.inner.store.sweep(now, limit)).await
+    }
+}
+
+impl<S: Store> Inner<S> {
+    /// Those of these records that are live sessions.
+    fn live(&self, listed: Vec<Listed>, now: Timestamp) -> Result<Vec<OwnedSession>, Error> {
+        let located = listed.into_iter().map(|it| Located::read("listed", it.key, it.stored, now));
+        let live = |located: &Arc<Located>| !located.has_ended(&self.settings.limits, now);
+        let seen = |located: Arc<Located>| OwnedSession {
+            id: located.key.to_string(),
+            owner: located.owner.clone(),
+            created: located.body.created,
+            expires_at: located.expires_at,
+            entries: located.body.entries.clone(),
+        };
+        located.filter(|it| it.as_ref().map_or(true, live)).map(|it| it.map(seen)).collect()
     }
 }
 

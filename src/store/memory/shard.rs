@@ -170,6 +170,10 @@ impl Shard {
         self.rows.iter().filter(is_expired).take(limit).map(|row| row.key).collect()
     }
 
+    pub(super) fn keys(&self) -> impl Iterator<Item = StoreKey> {
+        self.rows.iter().filter(|row| row.data.is_some()).map(|row| row.key)
+    }
+
     fn find(&self, key: &StoreKey) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
         self.table.find(hash, |at| self.rows[*at as usize].key == *key).copied()

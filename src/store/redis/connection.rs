@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use ::redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
 use ::redis::cluster::ClusterClient;
 use ::redis::cluster_async::ClusterConnection;
-use ::redis::cluster_routing::SingleNodeRoutingInfo;
+use ::redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use ::redis::sentinel::SentinelClient;
 use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult,
@@ -97,6 +97,25 @@ impl Connection {
         match self {
             Self::Given(live) => live.clone().send(cmd).await,
             Self::Ours(ours) => ours.use_live(async |mut live| live.send(cmd).await).await,
+        }
+    }
+
+    /// Sends a command to one of a cluster's nodes, or to the one server that there is.
+    pub(super) async fn send_to(
+        &self,
+        node: Option<SingleNodeRoutingInfo>,
+        cmd: &Cmd,
+    ) -> RedisResult<Value> {
+        let Some(node) = node else { return self.send(cmd).await };
+        let route = async |live: Live| match live {
+            Live::Cluster(mut cluster) => {
+                cluster.route_command(cmd.clone(), RoutingInfo::SingleNode(node)).await
+            }
+            mut live => live.send(cmd).await,
+        };
+        match self {
+            Self::Given(live) => route(live.clone()).await,
+            Self::Ours(ours) => ours.use_live(route).await,
         }
     }
 

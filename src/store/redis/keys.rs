@@ -21,6 +21,16 @@ impl Keys {
         format!("{}owner:{owner}", self.start(partition))
     }
 
+    /// What all records' names match, and perhaps others.
+    pub(super) fn pattern(&self) -> String {
+        let special = |letter| matches!(letter, '*' | '?' | '[' | ']' | '\\' | '^' | '-');
+        let prefix = self.prefix.chars().map(|letter| match special(letter) {
+            true => format!("\\{letter}"),
+            false => letter.to_string(),
+        });
+        format!("{}*record:*", prefix.collect::<String>())
+    }
+
     /// A key to write to, where only the write matters.
     pub(super) fn mark(&self, partition: Partition) -> String {
         format!("{}mark", self.start(partition))

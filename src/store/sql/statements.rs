@@ -15,6 +15,7 @@ pub struct Statements {
     pub(super) touch: String,
     pub(super) delete: String,
     pub(super) list: String,
+    pub(super) scan: String,
     pub(super) count: String,
     pub(super) delete_of: String,
     pub(super) delete_all_but: String,
@@ -45,6 +46,9 @@ impl Statements {
             touch: sql("UPDATE {table} SET expires_at = ? WHERE {key} = ?"),
             delete: sql("DELETE FROM {table} WHERE {key} = ?"),
             list: sql(&format!("SELECT {row}, {{key}} FROM {{table}} WHERE owner = ?")),
+            scan: sql(&format!(
+                "SELECT {row}, {{key}} FROM {{table}} WHERE {{key}} > ? ORDER BY {{key}} LIMIT ?"
+            )),
             count: sql("SELECT count(*) FROM {table} WHERE owner = ?"),
             delete_of: sql("DELETE FROM {table} WHERE {key} = ? AND owner = ?"),
             delete_all_but: sql(D::DELETE_ALL_BUT),

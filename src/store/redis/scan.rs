@@ -1,0 +1,73 @@
+//! Going through all records in Redis: node by node, in the order that Redis has them.
+
+use ::redis::cluster_routing::SingleNodeRoutingInfo;
+use ::redis::{AsyncCommands, RedisResult, Value};
+use futures_util::future::try_join_all;
+
+use super::connection::Connection;
+use super::error::store_error;
+use super::{RedisStore, stored};
+use crate::store::{Cursor, Listed, Page, Result, Scan, StoreKey};
+
+/// Where the first node begins, and where each ends.
+const START: &str = "0";
+
+impl Scan for RedisStore {
+    /// In a cluster, what moves from one node to another meanwhile may be missed.
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let place = after.and_then(|cursor| cursor.as_str().split_once(' '));
+        let (node, place) = place.unwrap_or(("0", START));
+        let node: usize = node.parse().unwrap_or(0);
+        let nodes = self.connection.clone().masters().await.map_err(store_error)?;
+        let Some(at) = nodes.get(node) else { return Ok(Page { records: vec![], next: None }) };
+        let mut scan = ::redis::cmd("SCAN");
+        scan.arg(place).arg("MATCH").arg(self.shared.keys.pattern()).arg("COUNT").arg(limit.max(1));
+        let answer = self.connection.clone().send_to(at.clone(), &scan).await;
+        let (next, names): (String, Vec<String>) =
+            answer.and_then(|value| Ok(::redis::from_redis_value(value)?)).map_err(store_error)?;
+        let next = match next.as_str() {
+            START if node + 1 < nodes.len() => Some(Cursor::new(format!("{} {START}", node + 1))),
+            START => None,
+            next => Some(Cursor::new(format!("{node} {next}"))),
+        };
+        let names = names.iter().filter_map(|name| name.rsplit(':').next());
+        let loads = names.filter_map(StoreKey::parse).map(|key| self.listed(key));
+        let records = try_join_all(loads).await?.into_iter().flatten().collect();
+        Ok(Page { records, next })
+    }
+}
+
+impl RedisStore {
+    async fn listed(&self, key: StoreKey) -> Result<Option<Listed>> {
+        let name = self.shared.keys.record(&key);
+        let value: Option<Vec<u8>> =
+            self.connection.clone().get(name).await.map_err(store_error)?;
+        value.map(|value| Ok(Listed { key, stored: stored(&key, value)? })).transpose()
+    }
+}
+
+impl Connection {
+    /// The servers that keys are on: each of a cluster's masters, or the one that there is.
+    async fn masters(&mut self) -> RedisResult<Vec<Option<SingleNodeRoutingInfo>>> {
+        if !self.is_cluster() {
+            return Ok(vec![None]);
+        }
+        let slots: Vec<Vec<Value>> = ::redis::cmd("CLUSTER").arg("SLOTS").query_async(self).await?;
+        let mut masters = Vec::new();
+        for range in slots {
+            let Some(master) = range.into_iter().nth(2) else { continue };
+            let (host, port, id): (String, u16, String) = match master {
+                Value::Array(parts) => {
+                    ::redis::from_redis_value(Value::Array(parts.into_iter().take(3).collect()))?
+                }
+                other => ::redis::from_redis_value(other)?,
+            };
+            masters.push((id, host, port));
+        }
+        // In an order that stays.
+        masters.sort();
+        masters.dedup();
+        let place = |(_, host, port)| Some(SingleNodeRoutingInfo::ByAddress { host, port });
+        Ok(masters.into_iter().map(place).collect())
+    }
+}
