@@ -76,7 +76,7 @@ mod stored;
 
 pub use crate::session::{Commit, Ending, Opened, Origin};
 pub use refused::Refused;
-pub use signed_cookie::{SignedCookieBuilder, SignedCookieFactory};
+pub use signed_cookie::{SignedCookieBuilder, SignedCookieFactory, SignedValue};
 #[cfg(feature = "settings")]
 pub(crate) use stored::NAME as STORED_COOKIE;
 pub use stored::{Event, Overwrite, OwnedSession, StoredBuilder, StoredFactory};

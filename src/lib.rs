@@ -66,6 +66,7 @@
 //! | `settings` | no | `open`, and `settings::Settings` from a file or the environment |
 //! | `sqlite` | no | `store::SqliteStore` |
 //! | `tls` | no | encrypted connections to Redis, PostgreSQL and MySQL |
+//! | `cli` | no | the program `cloakroom`, which looks after stores and cookies |
 //! | `conformance` | no | the suite that every store has to pass; turns on `testing` |
 //! | `testing` | no | a fake clock, fixed randomness and a store that fails, for tests |
 

@@ -112,12 +112,25 @@ impl SignedCookieFactory {
     }
 
     fn read(&self, text: &[u8]) -> Option<Triple> {
-        let Some(frame) = self.decode(text) else { return self.refuse(Refused::Malformed) };
+        self.verified(text).map_or_else(|reason| self.refuse(reason), Some)
+    }
+
+    fn verified(&self, text: &[u8]) -> Result<Triple, Refused> {
+        let frame = self.decode(text).ok_or(Refused::Malformed)?;
         let (signature, json) = frame.split_at(self.hash.digest_bytes());
         if !self.keys.iter().any(|key| key.verifies(json, signature)) {
-            return self.refuse(Refused::Forged);
+            return Err(Refused::Forged);
         }
-        pyramid_json::read(json, self.lenient).or_else(|| self.refuse(Refused::Unreadable))
+        pyramid_json::read(json, self.lenient).ok_or(Refused::Unreadable)
+    }
+
+    /// What a cookie's value holds, expired or not: for care from outside of requests.
+    ///
+    /// # Errors
+    /// Why it would not be accepted.
+    pub fn read_value(&self, value: &str) -> Result<SignedValue, Refused> {
+        let Triple { renewed, created, entries } = self.verified(value.as_bytes())?;
+        Ok(SignedValue { renewed, created, entries })
     }
 
     /// The bytes of a cookie that is long enough to hold a signature.
@@ -162,6 +175,18 @@ impl SignedCookieFactory {
     fn is_reissue_due(&self, now: Timestamp, renewed: Timestamp) -> bool {
         self.reissue_time.is_some_and(|span| now.floor().since(renewed) > span)
     }
+}
+
+/// What is in a signed cookie.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SignedValue {
+    /// When the cookie was written, which is when the idle timeout began.
+    pub renewed: Timestamp,
+    /// When the session began.
+    pub created: Timestamp,
+    /// What it holds.
+    pub entries: Entries,
 }
 
 impl SessionFactory for SignedCookieFactory {

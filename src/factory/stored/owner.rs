@@ -94,6 +94,17 @@ impl<S: Store> StoredFactory<S> {
         Ok(self.inner.live(listed.into_iter().collect(), now)?.pop())
     }
 
+    /// Ends the session of this [`id`](OwnedSession::id), whoever's it is, and says whether there was one.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn revoke_of_id(&self, id: &str) -> Result<bool, Error> {
+        let Some(key) = StoreKey::parse(id) else { return Ok(false) };
+        let removed = self.inner.call("revoked", self.inner.store.remove(&key)).await?;
+        self.inner.call("revoked", self.inner.store.confirm(&key)).await?;
+        Ok(removed)
+    }
+
     /// The [`id`](OwnedSession::id) that a cookie's value names, if it has the form of a ticket. It proves nothing.
     #[must_use]
     pub fn id_in_cookie(value: &str) -> Option<String> {

@@ -1,0 +1,122 @@
+//! `cloakroom cookie`: what is in a cookie.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+use cloakroom::factory::{SignedValue, StoredFactory};
+use cloakroom::keyring::HashAlg;
+use cloakroom::store::MemoryStore;
+use cloakroom::{Secret, SignedCookieFactory};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::failure::{Failure, Outcome};
+use crate::output;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Shows what a signed cookie holds, or which session a ticket names.
+    Show {
+        /// The cookie's value; without it, stdin is read.
+        value: Option<String>,
+        /// A file that holds the secret; otherwise it is taken from the environment variable CLOAKROOM_SECRET.
+        #[arg(long, value_name = "PATH")]
+        secret_file: Option<PathBuf>,
+        /// What Pyramid's factory was given as salt.
+        #[arg(long, default_value = "pyramid.session.")]
+        salt: String,
+        /// What signs it.
+        #[arg(long, value_enum, default_value_t = Hash::Sha512)]
+        hash: Hash,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Hash {
+    Md5,
+    Sha1,
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+pub(crate) fn run(command: &Command) -> Outcome {
+    let Command::Show { value, secret_file, salt, hash, json } = command;
+    let value = match value {
+        Some(value) => value.clone(),
+        None => {
+            let mut text = String::new();
+            io::stdin().read_to_string(&mut text)?;
+            text
+        }
+    };
+    let value = value.trim();
+    if let Some(id) = StoredFactory::<MemoryStore>::id_in_cookie(value) {
+        return ticket(&id, *json);
+    }
+    let factory = SignedCookieFactory::builder(secret(secret_file.as_ref())?)
+        .salt(salt.as_str())
+        .hash((*hash).into())
+        .build()
+        .map_err(Failure::refused)?;
+    let signed = factory.read_value(value).map_err(|reason| {
+        let reason = reason.as_str();
+        Failure::absent(format!(
+            "the cookie is not valid: {reason}. Are secret, salt and hash right?"
+        ))
+    })?;
+    show(&signed, *json)
+}
+
+/// Weak ones too: here nothing is signed by it.
+fn secret(file: Option<&PathBuf>) -> Outcome<Secret> {
+    let text = match file {
+        Some(path) => fs::read_to_string(path)
+            .map_err(|error| Failure::absent(format!("{}: {error}", path.display())))?,
+        None => std::env::var("CLOAKROOM_SECRET").map_err(|_| {
+            Failure::absent("no secret: give --secret-file, or set CLOAKROOM_SECRET")
+        })?,
+    };
+    let text = Zeroizing::new(text);
+    Ok(Secret::insecure(text.trim_end_matches(['\r', '\n'])))
+}
+
+/// Its other half opens the session, and is not shown.
+fn ticket(id: &str, is_json: bool) -> Outcome {
+    let mut out = io::stdout();
+    match is_json {
+        true => writeln!(out, "{}", json!({ "ticket_of": id }))?,
+        false => writeln!(out, "a ticket; it names the session {id}")?,
+    }
+    Ok(())
+}
+
+fn show(signed: &SignedValue, is_json: bool) -> Outcome {
+    let mut out = io::stdout();
+    let values = output::values(&signed.entries);
+    if is_json {
+        let (renewed, created) = (signed.renewed.as_secs_f64(), signed.created.as_secs_f64());
+        let facts = json!({ "renewed": renewed, "created": created, "values": values });
+        return Ok(writeln!(out, "{facts}")?);
+    }
+    writeln!(out, "created {}", output::date(signed.created))?;
+    writeln!(out, "renewed {}", output::date(signed.renewed))?;
+    Ok(writeln!(out, "{values:#}")?)
+}
+
+impl From<Hash> for HashAlg {
+    fn from(hash: Hash) -> Self {
+        match hash {
+            Hash::Md5 => Self::Md5,
+            Hash::Sha1 => Self::Sha1,
+            Hash::Sha256 => Self::Sha256,
+            Hash::Sha384 => Self::Sha384,
+            Hash::Sha512 => Self::Sha512,
+        }
+    }
+}
