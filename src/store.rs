@@ -296,7 +296,7 @@ pub enum StoreErrorKind {
     TimedOut,
     /// What it holds cannot be read.
     Corrupt,
-    /// It does not take the write: read-only, full, or the record is too large for it.
+    /// It refuses: read-only, full, the record is too large for it, or it is not set up for this.
     Rejected,
 }
 
@@ -307,7 +307,7 @@ impl fmt::Display for StoreErrorKind {
             Self::TimedOut => "it did not answer in time",
             Self::Corrupt => "a record cannot be read",
             Self::Rejected => {
-                "it does not take the write (read-only, full, or the record is too large)"
+                "it refuses (read-only, full, the record too large, or not set up for this)"
             }
         })
     }

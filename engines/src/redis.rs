@@ -33,6 +33,20 @@ impl Redis {
         Ok(Self { server: server(&[])? })
     }
 
+    /// Starts one that also speaks TLS, by a certificate and its key in PEM files, and gives where.
+    ///
+    /// # Errors
+    /// If it is not installed, or does not answer.
+    pub fn encrypted(certificate: &Path, key: &Path) -> Result<(Self, String), Missing> {
+        let port = free_port()?;
+        let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
+        let files = ["--tls-cert-file", &certificate, "--tls-key-file", &key];
+        let others = ["--tls-ca-cert-file", &certificate, "--tls-auth-clients", "no"];
+        let place = ["--tls-port", &port.to_string()];
+        let redis = Self { server: server(&[&files[..], &others, &place].concat())? };
+        Ok((redis, format!("rediss://127.0.0.1:{port}")))
+    }
+
     /// Starts one that follows this one, and waits until it has all.
     ///
     /// # Errors

@@ -146,6 +146,11 @@ impl RedisOptions {
     /// `Rejected` for a URL that is none, a password that is wrong; `Unavailable` or `TimedOut` for a server that does
     /// not answer.
     pub async fn connect(self) -> Result<RedisStore> {
+        #[cfg(feature = "tls")]
+        if self.has_bad_certificate() {
+            let cause = "the root certificate is none: it begins with BEGIN CERTIFICATE in PEM";
+            return Err(StoreError::new(StoreErrorKind::Rejected, cause));
+        }
         let connection = self.open().await?;
         let is_cluster = connection.is_cluster();
         if is_cluster && self.prefix.contains('{') {

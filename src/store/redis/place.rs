@@ -52,6 +52,16 @@ impl RedisOptions {
         }
     }
 
+    /// Whether what was given as a certificate holds one: without any, nobody would be trusted, and nobody say why.
+    #[cfg(feature = "tls")]
+    pub(super) fn has_bad_certificate(&self) -> bool {
+        use rustls::pki_types::CertificateDer;
+        use rustls::pki_types::pem::PemObject;
+        self.root_certificate
+            .as_ref()
+            .is_some_and(|pem| CertificateDer::from_pem_slice(pem).is_err())
+    }
+
     #[cfg(feature = "tls")]
     fn certificates(&self) -> Option<::redis::TlsCertificates> {
         let root_cert = self.root_certificate.clone();
