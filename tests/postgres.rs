@@ -157,6 +157,24 @@ async fn s80_a_sweep_passes_over_rows_that_are_in_use() {
 }
 
 #[tokio::test]
+async fn s80_one_sweeper_is_at_it_at_a_time() {
+    let (store, table) = open().await;
+    let expired = Record::new(&b""[..], Timestamp::from_secs(1), None);
+    assert_eq!(store.create(&key(1), &expired).await.unwrap(), Created::Done(Version::FIRST));
+    let mut other = beside().await;
+    let lock = "SELECT pg_advisory_lock(hashtextextended('cloakroom sweeps ' || $1, 0))";
+    sqlx::query(lock).bind(&table).execute(&mut other).await.unwrap();
+    assert_eq!(store.sweep(Timestamp::from_secs(2), 10).await.unwrap(), 0);
+    other.close().await.unwrap();
+    let mut asked = 0;
+    while store.sweep(Timestamp::from_secs(2), 10).await.unwrap() == 0 {
+        asked += 1;
+        assert!(asked < 500, "the lock is free, and nothing is swept");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
 async fn s73_a_server_that_is_not_there_is_an_error_and_not_absent() {
     let nowhere = PostgresStore::options("postgres://nobody@127.0.0.1:1/none")
         .connect_timeout(Duration::from_millis(300));
