@@ -63,6 +63,7 @@
 //! | `postgres` | no | `store::PostgresStore` |
 //! | `redis` | no | `store::RedisStore` |
 //! | `mysql` | no | `store::MySqlStore` |
+//! | `memcached` | no | `store::MemcachedStore` |
 //! | `settings` | no | `open`, and `settings::Settings` from a file or the environment |
 //! | `sqlite` | no | `store::SqliteStore` |
 //! | `tls` | no | encrypted connections to Redis, PostgreSQL and MySQL |

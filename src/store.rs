@@ -62,9 +62,13 @@ use crate::time::Timestamp;
 
 mod any;
 mod index;
+#[cfg(feature = "memcached")]
+mod memcached;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "memcached", feature = "redis"))]
+mod row;
 mod scan;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod sql;
@@ -74,6 +78,8 @@ mod sweep;
 
 pub use any::{AnyOptions, AnyStore};
 pub use index::{Index, Listed};
+#[cfg(feature = "memcached")]
+pub use memcached::{MemcachedOptions, MemcachedStore};
 pub use memory::{Counts, MemoryBuilder, MemoryStore};
 #[cfg(feature = "redis")]
 pub use redis::{RedisOptions, RedisStore};

@@ -10,9 +10,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+mod memcached;
 mod proxy;
 mod redis;
 
+pub use memcached::Memcached;
 pub use proxy::{Proxy, Weather};
 pub use redis::{Redis, RedisCluster, RedisSentinels};
 

@@ -181,6 +181,10 @@ impl AnyOptions {
 fn no_store(scheme: &str) -> StoreError {
     let known = SCHEMES.iter().find(|(known, _)| *known == scheme);
     let cause = match known {
+        None if scheme == "memcached" => {
+            "memcached: finds nothing by its owner, as this store has to: use `MemcachedStore` itself"
+                .to_owned()
+        }
         Some((_, "")) | None => {
             let names: Vec<&str> = SCHEMES.iter().map(|(name, _)| *name).collect();
             format!("no store's URL begins like this one; known are: {}", names.join(", "))

@@ -28,7 +28,7 @@ use futures_util::future::try_join_all;
 
 use super::{
     Created, Index, Listed, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey,
-    Stored, Version,
+    Stored, Version, row,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -36,7 +36,6 @@ mod connection;
 mod error;
 mod keys;
 mod place;
-mod row;
 mod scan;
 
 use connection::{Connection, Live};

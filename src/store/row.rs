@@ -1,4 +1,4 @@
-//! A record as it lies in Redis, to the byte. The layout is in FORMATS.md, "Redis".
+//! A record as one value, for engines that keep nothing else, to the byte. The layout is in FORMATS.md, "Redis".
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) fn encode(version: Version, record: &Record) -> Vec<u8> {
     let mut value = Vec::with_capacity(20 + length + record.data.len());
     value.extend_from_slice(&version_bytes(version));
     value.extend_from_slice(&expiry_bytes(record.expires_at));
-    // An owner of 4 GiB does not get here: Redis takes no value of more than 512 MB.
+    // An owner of 4 GiB does not get here: no such engine takes a value of more than 1 GiB.
     let length = owner.map_or(NOBODY, |owner| u32::try_from(owner.len()).unwrap_or(NOBODY));
     value.extend_from_slice(&length.to_be_bytes());
     value.extend_from_slice(owner.unwrap_or_default().as_bytes());
