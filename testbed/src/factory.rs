@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ::axum::Router;
 use cloakroom::store::{
-    Dialect, Index, MemoryStore, MySqlStore, PostgresStore, RedisStore, SqlOptions, SqliteStore,
+    Dialect, Index, MemcachedStore, MemoryStore, MySqlStore, PostgresStore, RedisStore, SqlOptions,
+    SqliteStore, Store,
 };
 use cloakroom::testing::{FakeClock, FaultyStore};
 use cloakroom::time::{Clock, SystemClock};
@@ -42,6 +43,16 @@ pub(crate) async fn service(options: &Options) -> Result<Router, String> {
         }
         FactoryUrl::Postgres(url) => sql(PostgresStore::options(url), options, setup).await,
         FactoryUrl::MySql(url) => sql(MySqlStore::options(url), options, setup).await,
+        FactoryUrl::Memcached(url) => {
+            let memcached = MemcachedStore::options(url).clock(clock);
+            let memcached = match &options.stored.prefix {
+                Some(prefix) => memcached.prefix(prefix),
+                None => memcached,
+            };
+            let store = memcached.connect().await.map_err(|error| error_chain(&error))?;
+            let (factory, setup) = factory(options, store, setup)?;
+            axum::app(factory, setup, &options.csrf).map_err(|error| error.to_string())
+        }
     }
 }
 
@@ -83,8 +94,19 @@ fn signed_cookie(options: &Options, setup: Setup) -> Result<Router, String> {
     axum::app(factory, setup, &options.csrf).map_err(|error| error.to_string())
 }
 
-/// The session in a store.
+/// The session in a store that finds sessions by their owner.
 fn stored<S: Index + Clone>(options: &Options, store: S, setup: Setup) -> Result<Router, String> {
+    let (factory, setup) = factory(options, store, setup)?;
+    let setup = Setup { owners: Some(Arc::new(factory.clone())), ..setup };
+    axum::app(factory, setup, &options.csrf).map_err(|error| error.to_string())
+}
+
+/// The session in a store.
+fn factory<S: Store + Clone>(
+    options: &Options,
+    store: S,
+    setup: Setup,
+) -> Result<(StoredFactory<FaultyStore<S>>, Setup), String> {
     let (events, store) = (setup.stats.clone(), FaultyStore::new(store));
     for failing in &options.stored.faults {
         Faulty::fail(&store, *failing);
@@ -126,9 +148,7 @@ fn stored<S: Index + Clone>(options: &Options, store: S, setup: Setup) -> Result
         builder = builder.clock(clock);
     }
     let factory = builder.build().map_err(|error| error.to_string())?;
-    let (owners, store) = (Some(Arc::new(factory.clone()) as _), Some(Arc::new(store) as _));
-    let setup = Setup { owners, store, ..setup };
-    axum::app(factory, setup, &options.csrf).map_err(|error| error.to_string())
+    Ok((factory, Setup { store: Some(Arc::new(store)), ..setup }))
 }
 
 /// The error with its causes, in one line.

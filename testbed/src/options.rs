@@ -4,7 +4,7 @@
 //! | option | is |
 //! |---|---|
 //! | `--adapter axum` | what serves |
-//! | `--factory signed-cookie:`, `memory:`, `sqlite:PATH`, `redis://…`, `postgres://…` or `mysql://…` | where sessions are kept |
+//! | `--factory signed-cookie:`, `memory:`, `sqlite:PATH`, `redis://…`, `postgres://…`, `mysql://…` or `memcached://…` | where sessions are kept |
 //! | `--listen ADDRESS` | default `127.0.0.1:0` |
 //! | `--secret TEXT` | signs cookies; a store needs none |
 //! | `--idle SECONDS`, `--renew-after SECONDS` | limits, or `never` |
@@ -27,7 +27,7 @@
 //! | `--fail-fast FAILURES` | after how many in a row requests fail at once, or `never` |
 //! | `--io-fault CALL=FAULT,…` | calls `load create replace touch remove`; faults `hang fail lost garbage` |
 //! | `--durability durable` or `fast` | of SQLite |
-//! | `--prefix TEXT` | what all keys in Redis begin with, or the name of the table in a database |
+//! | `--prefix TEXT` | what all keys in Redis or memcached begin with, or the name of the table in a database |
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,6 +63,7 @@ pub(crate) enum FactoryUrl {
     Redis(String),
     Postgres(String),
     MySql(String),
+    Memcached(String),
 }
 
 /// How `/csrf/guarded` is guarded.
@@ -248,6 +249,7 @@ fn factory(url: &str) -> Result<FactoryUrl, String> {
         }
         ("postgres://", _) => Ok(FactoryUrl::Postgres(url.into())),
         ("mysql://", _) => Ok(FactoryUrl::MySql(url.into())),
+        ("memcached://", _) => Ok(FactoryUrl::Memcached(url.into())),
         // The scheme only: the rest of a store's URL may hold a password.
         (scheme, _) => Err(format!("--factory {scheme} is not built yet")),
     }

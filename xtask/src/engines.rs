@@ -2,7 +2,9 @@
 
 use std::io;
 
-use cloakroom_engines::{MariaDb, Missing, Postgres, Redis, RedisCluster, RedisSentinels};
+use cloakroom_engines::{
+    MariaDb, Memcached, Missing, Postgres, Redis, RedisCluster, RedisSentinels,
+};
 
 use crate::provision;
 use crate::run::{Failure, Outcome};
@@ -19,7 +21,11 @@ pub(crate) fn serve(_: &Workspace) -> Outcome {
     provision::engines()?;
     let (redis, postgres, maria) = (Redis::start()?, Postgres::start()?, MariaDb::start()?);
     let (cluster, sentinels) = (RedisCluster::start()?, RedisSentinels::start()?);
-    for url in [redis.url(), cluster.url(), sentinels.url(), postgres.url(), maria.url()] {
+    let memcached = Memcached::start()?;
+    for url in [redis.url(), cluster.url(), sentinels.url()] {
+        println!("{url}");
+    }
+    for url in [postgres.url(), maria.url(), memcached.url()] {
         println!("{url}");
     }
     println!("ready");

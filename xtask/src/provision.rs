@@ -55,6 +55,7 @@ pub(crate) fn browser() -> Outcome {
 pub(crate) fn engines() -> Outcome {
     ensure("redis-server", || on_path("redis-server"))?;
     ensure("mariadb-server", MariaDb::is_installed)?;
+    ensure("memcached", || on_path("memcached"))?;
     ensure("postgresql", Postgres::is_installed)
 }
 

@@ -46,6 +46,7 @@ every_factory!(sqlite, "sqlite:");
 every_factory!(redis, "redis:");
 every_factory!(postgres, "postgres:");
 every_factory!(mysql, "mysql:");
+every_factory!(memcached, "memcached:");
 
 /// What is so wherever they are kept on a server.
 macro_rules! every_store {
@@ -78,6 +79,21 @@ every_store!(redis_cluster_store, "redis+cluster:");
 every_store!(postgres_store, "postgres:");
 every_store!(mysql_store, "mysql:");
 
+/// It finds no sessions by their owner, which the other rules ask about.
+#[path = "every_store"]
+mod memcached_store {
+    /// A testbed for one test alone.
+    fn start(options: &str) -> cloakroom_testbed::Service {
+        crate::start(&format!("--factory memcached: {options}"))
+    }
+
+    mod adding;
+    mod flash_once;
+    mod limits;
+    mod overwriting;
+    mod tickets;
+}
+
 /// The races, between two processes that share a store.
 macro_rules! every_shared_store {
     ($name:ident, $factory:literal) => {
@@ -102,20 +118,33 @@ every_shared_store!(redis_cluster_shared, "redis+cluster:");
 every_shared_store!(postgres_shared, "postgres:");
 every_shared_store!(mysql_shared, "mysql:");
 
+/// The races that need no owners.
+#[path = "every_store"]
+mod memcached_shared {
+    /// Two testbeds for one test alone.
+    fn start(options: &str) -> cloakroom_testbed::Service {
+        crate::start_two(&format!("--factory memcached: {options}"))
+    }
+
+    mod adding;
+    mod flash_once;
+    mod overwriting;
+}
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
-use cloakroom_engines::{MariaDb, Postgres, Redis, RedisCluster};
+use cloakroom_engines::{MariaDb, Memcached, Postgres, Redis, RedisCluster};
 use cloakroom_testbed::{Service, Visitor};
 
 /// When the clocks of most tests stand still.
 const NOW: u64 = 1_700_000_000;
 
 /// The testbed as a command, with these options, separated by spaces. `sqlite:` alone gets a file of its own,
-/// `redis:` or `redis+cluster:` alone keys of its own, `postgres:` and `mysql:` alone a table of their own.
+/// `redis:`, `redis+cluster:` or `memcached:` alone keys of its own, `postgres:` and `mysql:` alone a table of their own.
 fn command(options: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom-testbed"));
     command.arg("--until-stdin-closes");
@@ -126,6 +155,7 @@ fn command(options: &str) -> Command {
             "redis+cluster:" => command.args([cluster_url(), "--prefix".into(), new_name()]),
             "postgres:" => command.args([postgres_url(), "--prefix".into(), new_name()]),
             "mysql:" => command.args([mysql_url(), "--prefix".into(), new_name()]),
+            "memcached:" => command.args([memcached_url(), "--prefix".into(), new_name()]),
             word => command.arg(word),
         };
     }
@@ -157,6 +187,13 @@ fn postgres_url() -> String {
 fn mysql_url() -> String {
     static SERVER: LazyLock<MariaDb> =
         LazyLock::new(|| MariaDb::start().unwrap_or_else(|error| panic!("{error}")));
+    SERVER.url()
+}
+
+/// The server that all tests share.
+fn memcached_url() -> String {
+    static SERVER: LazyLock<Memcached> =
+        LazyLock::new(|| Memcached::start().unwrap_or_else(|error| panic!("{error}")));
     SERVER.url()
 }
 

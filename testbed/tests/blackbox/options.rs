@@ -92,6 +92,18 @@ fn what_a_signed_cookie_cannot_have_is_said() {
 }
 
 #[test]
+fn what_memcached_cannot_have_is_said() {
+    let mut visitor = visitor("--factory memcached:");
+    assert_eq!(visitor.post("/login", &json!({"user": "ada"})).status, 200);
+    assert_eq!(visitor.get("/mine").error(), (501, "not_available".into()));
+    for path in ["/revoke-others", "/revoke-all"] {
+        let answer = visitor.post(path, &json!({"user": "ada"}));
+        assert_eq!(answer.error(), (501, "not_available".into()), "{path}");
+    }
+    assert_eq!(visitor.get("/all").json(), json!({"values": {"user": "ada"}}));
+}
+
+#[test]
 fn bad_input_is_an_error_in_json_too() {
     let mut visitor = visitor("");
     assert_eq!(visitor.get("/nowhere").error(), (404, "not_found".into()));

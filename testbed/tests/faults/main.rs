@@ -34,6 +34,7 @@ macro_rules! every_engine {
 every_engine!(redis, Redis);
 every_engine!(postgres, Postgres);
 every_engine!(mariadb, MariaDb);
+every_engine!(memcached, Memcached);
 
 /// What is done to those that keep their data when they restart.
 macro_rules! every_durable_engine {
