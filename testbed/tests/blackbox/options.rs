@@ -20,8 +20,11 @@ fn r54_what_cannot_be_served_is_said_at_the_start() {
     for (options, word) in [
         (["--adapter", "actix"], "not built yet"),
         (["--adapter", "rocket"], "unknown"),
-        (["--factory", "redis+cluster://me:hunter2@db/0"], "not built yet"),
-        (["--factory", "mysql://me:hunter2@db/x"], "not built yet"),
+        (["--factory", "encrypted-cookie:hunter2"], "not built yet"),
+        (["--factory", "redis://me:hunter2@127.0.0.1:1"], "cannot be reached"),
+        (["--factory", "redis+cluster://me:hunter2@127.0.0.1:1"], "cannot be reached"),
+        (["--factory", "mysql://me:hunter2@127.0.0.1:1/x"], "session store"),
+        (["--factory", "memcached://me:hunter2@127.0.0.1:1"], "no URL of memcached"),
         (["--factory", "floppy:"], "unknown"),
         (["--factory", "signed-cookie:x"], "nothing more"),
         (["--factory", "memory:x"], "nothing more"),
