@@ -51,6 +51,18 @@ pub(crate) fn sessions(connection: &mut Connection, ticket: &str) -> usize {
     connection.get("/mine", ticket).json()["sessions"].as_array().expect("a list").len()
 }
 
+/// Whether the store can list and end an owner's sessions.
+pub(crate) fn has_index(service: &Service) -> bool {
+    Connection::to(service).get("/mine", "").status != 501
+}
+
+/// The owner of this session has no other, as far as its store can tell.
+pub(crate) fn assert_only(connection: &mut Connection, ticket: &str, context: &str) {
+    if connection.get("/mine", ticket).status != 501 {
+        assert_eq!(sessions(connection, ticket), 1, "{context}");
+    }
+}
+
 /// A count of `/stats`, such as `gone` or `store_calls/load`; of two processes, both together.
 pub(crate) fn stat(connection: &mut Connection, name: &str) -> u64 {
     let own = |connection: &mut Connection| {

@@ -79,7 +79,7 @@ every_store!(redis_cluster_store, "redis+cluster:");
 every_store!(postgres_store, "postgres:");
 every_store!(mysql_store, "mysql:");
 
-/// It finds no sessions by their owner, which the other rules ask about.
+/// It finds no sessions by their owner, which `account` is about.
 #[path = "every_store"]
 mod memcached_store {
     /// A testbed for one test alone.
@@ -88,10 +88,13 @@ mod memcached_store {
     }
 
     mod adding;
+    mod finality;
     mod flash_once;
     mod limits;
     mod overwriting;
+    mod resurrection;
     mod tickets;
+    mod unreliable;
 }
 
 /// The races, between two processes that share a store.
@@ -117,19 +120,7 @@ every_shared_store!(redis_shared, "redis:");
 every_shared_store!(redis_cluster_shared, "redis+cluster:");
 every_shared_store!(postgres_shared, "postgres:");
 every_shared_store!(mysql_shared, "mysql:");
-
-/// The races that need no owners.
-#[path = "every_store"]
-mod memcached_shared {
-    /// Two testbeds for one test alone.
-    fn start(options: &str) -> cloakroom_testbed::Service {
-        crate::start_two(&format!("--factory memcached: {options}"))
-    }
-
-    mod adding;
-    mod flash_once;
-    mod overwriting;
-}
+every_shared_store!(memcached_shared, "memcached:");
 
 use std::collections::HashMap;
 use std::path::PathBuf;

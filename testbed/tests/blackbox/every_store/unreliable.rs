@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use cloakroom_testbed::{Answer, Connection};
 
 use super::start;
-use crate::crowd::{login, new_session, sessions, stat, until, values};
+use crate::crowd::{assert_only, login, new_session, stat, until, values};
 
 /// Long enough for a store that works, on a machine with much else to do; hanging calls are few for it. And each is to
 /// reach the store.
@@ -86,7 +86,7 @@ fn s74_a_session_that_cannot_be_kept_is_an_error_and_stays_as_it_was() {
         }
         heal(connection);
         let again = login(connection, fault);
-        assert_eq!(sessions(connection, &again), 1, "nothing half-made is left");
+        assert_only(connection, &again, "nothing half-made is left");
     }
 }
 
