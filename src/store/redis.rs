@@ -24,33 +24,32 @@ use std::time::Duration;
 use ::redis::aio::ConnectionManager;
 use ::redis::cluster_async::ClusterConnection;
 use ::redis::{AsyncCommands, FromRedisValue, Script, ScriptInvocation, Value};
-use futures_util::future::try_join_all;
 
 use super::{
-    Created, Index, Listed, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey,
-    Stored, Version, row,
+    Created, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey, Stored,
+    Version, row,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
 mod connection;
 mod error;
+mod index;
 mod keys;
+mod options;
 mod place;
 mod scan;
 
 use connection::{Connection, Live};
 use error::store_error;
 use keys::{Keys, Partition};
+pub use options::RedisOptions;
 
-const PREFIX: &str = "cloakroom:";
 /// How long a key outlives its record.
 const GRACE: Duration = Duration::from_secs(60);
 /// How long a name stays in an index after its record has expired.
 const TRIM: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a key lives whose record has no end.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-/// How many records are read at once when an owner's are listed.
-const LISTED_AT_ONCE: usize = 256;
 
 /// Keeps records in Redis. Clones are the same store, on the same connection.
 ///
@@ -92,89 +91,6 @@ struct Scripts {
     heal: Script,
 }
 
-/// How Redis is to be reached.
-#[must_use = "nothing is connected before `connect` is called"]
-pub struct RedisOptions {
-    url: String,
-    prefix: String,
-    connect_timeout: Duration,
-    replicas: Option<(u32, Duration)>,
-    #[cfg(feature = "tls")]
-    root_certificate: Option<Vec<u8>>,
-    clock: Box<dyn Clock>,
-}
-
-impl RedisOptions {
-    /// What all keys begin with, for several applications on one database; default `cloakroom:`.
-    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
-        self
-    }
-
-    /// How long a connection may take to be made; default 2 seconds. How long a call may take is for the factory to
-    /// say: [`StoredBuilder::io_timeout`](crate::factory::StoredBuilder::io_timeout).
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
-        self
-    }
-
-    /// Makes a logout and a renewal wait until this many replicas have them, so that they are not undone when the master
-    /// fails (S77): as many as each master has, and none of them can take its place without. Two commands more for each,
-    /// and an error if the replicas take longer than `within`. Default none.
-    pub fn wait_for_replicas(mut self, replicas: u32, within: Duration) -> Self {
-        self.replicas = (replicas > 0).then_some((replicas, within));
-        self
-    }
-
-    /// Whom to trust instead of the system's certificate authorities with `rediss://`, in PEM.
-    #[cfg(feature = "tls")]
-    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.root_certificate = Some(pem.into());
-        self
-    }
-
-    /// Another clock, for tests: the one that the factory has. It only says how long keys live.
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Box::new(clock);
-        self
-    }
-
-    /// Connects. Warns where Redis is set up to drop keys when its memory is full.
-    ///
-    /// # Errors
-    /// `Rejected` for a URL that is none, a password that is wrong; `Unavailable` or `TimedOut` for a server that does
-    /// not answer.
-    pub async fn connect(self) -> Result<RedisStore> {
-        #[cfg(feature = "tls")]
-        if self.has_bad_certificate() {
-            let cause = "the root certificate is none: it begins with BEGIN CERTIFICATE in PEM";
-            return Err(StoreError::new(StoreErrorKind::Rejected, cause));
-        }
-        let connection = self.open().await?;
-        let is_cluster = connection.is_cluster();
-        if is_cluster && self.prefix.contains('{') {
-            let cause = "in a cluster a prefix has no brace: it would say where all keys live";
-            return Err(StoreError::new(StoreErrorKind::Rejected, cause));
-        }
-        let waiting = match self.replicas {
-            Some((replicas, within)) => {
-                Some(Waiting { connection: self.open().await?, replicas, within })
-            }
-            None => None,
-        };
-        let keys = Keys { prefix: self.prefix, is_cluster };
-        let shared = Shared { keys, clock: self.clock, scripts: Scripts::new() };
-        let store = RedisStore { connection, waiting, shared: Arc::new(shared) };
-        store.warn_if_it_evicts().await;
-        Ok(store)
-    }
-
-    async fn open(&self) -> Result<Connection> {
-        let source = self.source().map_err(store_error)?;
-        Connection::open(source, self.connect_timeout).await.map_err(store_error)
-    }
-}
-
 impl RedisStore {
     /// Connects with the default options. With the feature `tls`, `rediss` in place of `redis` encrypts.
     ///
@@ -193,15 +109,7 @@ impl RedisStore {
 
     /// For other options.
     pub fn options(url: &str) -> RedisOptions {
-        RedisOptions {
-            url: url.to_owned(),
-            prefix: PREFIX.to_owned(),
-            connect_timeout: Duration::from_secs(2),
-            replicas: None,
-            #[cfg(feature = "tls")]
-            root_certificate: None,
-            clock: Box::new(SystemClock),
-        }
+        RedisOptions::new(url)
     }
 
     /// On a connection that the application has already, with keys that begin with `prefix`.
@@ -276,64 +184,8 @@ impl RedisStore {
         script.arg(key.to_string()).arg(millis(end)).arg(millis(now)).arg(TRIM.as_millis() as u64);
     }
 
-    /// A script about one record and its owner's index.
-    fn of_owner<'a>(
-        &self,
-        script: &'a Script,
-        owner: &str,
-        key: &StoreKey,
-    ) -> ScriptInvocation<'a> {
-        let mut script = script.key(self.shared.keys.record(key));
-        script.key(self.index_of(key, owner)).arg(owner).arg(key.to_string());
-        script
-    }
-
     fn index_of(&self, key: &StoreKey, owner: &str) -> String {
         self.shared.keys.index(self.shared.keys.partition_of(key), owner)
-    }
-
-    /// The names in an owner's index, stale ones among them.
-    async fn names(&self, partition: Partition, owner: &str) -> Result<Vec<StoreKey>> {
-        let index = self.shared.keys.index(partition, owner);
-        let mut connection = self.connection.clone();
-        let names: Vec<String> = connection.zrange(index, 0, -1).await.map_err(store_error)?;
-        Ok(names.iter().filter_map(|name| StoreKey::parse(name)).collect())
-    }
-
-    async fn list_in(&self, partition: Partition, owner: &str) -> Result<Vec<Listed>> {
-        let mut listed = Vec::new();
-        for keys in self.names(partition, owner).await?.chunks(LISTED_AT_ONCE) {
-            let names: Vec<String> = keys.iter().map(|key| self.shared.keys.record(key)).collect();
-            let mut connection = self.connection.clone();
-            let values: Vec<Option<Vec<u8>>> = connection.mget(names).await.map_err(store_error)?;
-            for (key, value) in keys.iter().zip(values) {
-                let there = value.map(|value| stored(key, value)).transpose()?;
-                match there.filter(|there| there.record.owner.as_deref() == Some(owner)) {
-                    Some(stored) => listed.push(Listed { key: *key, stored }),
-                    None => {
-                        let heal = self.of_owner(&self.shared.scripts.heal, owner, key);
-                        self.run::<i64>(&heal).await?;
-                    }
-                }
-            }
-        }
-        Ok(listed)
-    }
-
-    async fn remove_in(
-        &self,
-        partition: Partition,
-        owner: &str,
-        keep: Option<&StoreKey>,
-    ) -> Result<usize> {
-        let mut removed = 0;
-        for key in self.names(partition, owner).await?.iter().filter(|key| Some(*key) != keep) {
-            let remove = self.of_owner(&self.shared.scripts.remove_of, owner, key);
-            removed += usize::from(self.run::<i64>(&remove).await? == 1);
-        }
-        // Also where nothing was left to remove: an earlier try may not have waited long enough.
-        self.wait(partition).await?;
-        Ok(removed)
     }
 
     /// Waits until the replicas have what was written to this partition so far.
@@ -420,32 +272,6 @@ impl Store for RedisStore {
 
     async fn confirm(&self, key: &StoreKey) -> Result<()> {
         self.wait(self.shared.keys.partition_of(key)).await
-    }
-}
-
-impl Index for RedisStore {
-    async fn list(&self, owner: &str) -> Result<Vec<Listed>> {
-        let partitions = self.shared.keys.partitions();
-        let lists = try_join_all(partitions.map(|partition| self.list_in(partition, owner)));
-        Ok(lists.await?.into_iter().flatten().collect())
-    }
-
-    async fn count(&self, owner: &str) -> Result<usize> {
-        Ok(self.list(owner).await?.len())
-    }
-
-    async fn remove_of(&self, owner: &str, key: &StoreKey) -> Result<bool> {
-        let remove = self.of_owner(&self.shared.scripts.remove_of, owner, key);
-        let removed = self.run::<i64>(&remove).await? == 1;
-        self.confirm(key).await?;
-        Ok(removed)
-    }
-
-    async fn remove_all_but(&self, owner: &str, keep: Option<&StoreKey>) -> Result<usize> {
-        let partitions = self.shared.keys.partitions();
-        let removed =
-            try_join_all(partitions.map(|partition| self.remove_in(partition, owner, keep)));
-        Ok(removed.await?.into_iter().sum())
     }
 }
 

@@ -1,0 +1,108 @@
+//! How Redis is to be reached, and connecting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::error::store_error;
+use super::keys::Keys;
+use super::{RedisStore, Scripts, Shared, Waiting};
+use crate::store::{Result, StoreError, StoreErrorKind};
+use crate::time::{Clock, SystemClock};
+
+const PREFIX: &str = "cloakroom:";
+
+/// How Redis is to be reached.
+#[must_use = "nothing is connected before `connect` is called"]
+pub struct RedisOptions {
+    pub(super) url: String,
+    prefix: String,
+    pub(super) connect_timeout: Duration,
+    replicas: Option<(u32, Duration)>,
+    #[cfg(feature = "tls")]
+    pub(super) root_certificate: Option<Vec<u8>>,
+    clock: Box<dyn Clock>,
+}
+
+impl RedisOptions {
+    pub(super) fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            prefix: PREFIX.to_owned(),
+            connect_timeout: Duration::from_secs(2),
+            replicas: None,
+            #[cfg(feature = "tls")]
+            root_certificate: None,
+            clock: Box::new(SystemClock),
+        }
+    }
+
+    /// What all keys begin with, for several applications on one database; default `cloakroom:`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How long a connection may take to be made; default 2 seconds. How long a call may take is for the factory to
+    /// say: [`StoredBuilder::io_timeout`](crate::factory::StoredBuilder::io_timeout).
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Makes a logout and a renewal wait until this many replicas have them, so that they are not undone when the master
+    /// fails (S77): as many as each master has, and none of them can take its place without. Two commands more for each,
+    /// and an error if the replicas take longer than `within`. Default none.
+    pub fn wait_for_replicas(mut self, replicas: u32, within: Duration) -> Self {
+        self.replicas = (replicas > 0).then_some((replicas, within));
+        self
+    }
+
+    /// Whom to trust instead of the system's certificate authorities with `rediss://`, in PEM.
+    #[cfg(feature = "tls")]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificate = Some(pem.into());
+        self
+    }
+
+    /// Another clock, for tests: the one that the factory has. It only says how long keys live.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Connects. Warns where Redis is set up to drop keys when its memory is full.
+    ///
+    /// # Errors
+    /// `Rejected` for a URL that is none, a password that is wrong; `Unavailable` or `TimedOut` for a server that does
+    /// not answer.
+    pub async fn connect(self) -> Result<RedisStore> {
+        #[cfg(feature = "tls")]
+        if self.has_bad_certificate() {
+            let cause = "the root certificate is none: it begins with BEGIN CERTIFICATE in PEM";
+            return Err(StoreError::new(StoreErrorKind::Rejected, cause));
+        }
+        let connection = self.open().await?;
+        let is_cluster = connection.is_cluster();
+        if is_cluster && self.prefix.contains('{') {
+            let cause = "in a cluster a prefix has no brace: it would say where all keys live";
+            return Err(StoreError::new(StoreErrorKind::Rejected, cause));
+        }
+        let waiting = match self.replicas {
+            Some((replicas, within)) => {
+                Some(Waiting { connection: self.open().await?, replicas, within })
+            }
+            None => None,
+        };
+        let keys = Keys { prefix: self.prefix, is_cluster };
+        let shared = Shared { keys, clock: self.clock, scripts: Scripts::new() };
+        let store = RedisStore { connection, waiting, shared: Arc::new(shared) };
+        store.warn_if_it_evicts().await;
+        Ok(store)
+    }
+
+    async fn open(&self) -> Result<Connection> {
+        let source = self.source().map_err(store_error)?;
+        Connection::open(source, self.connect_timeout).await.map_err(store_error)
+    }
+}
