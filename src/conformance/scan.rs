@@ -33,13 +33,13 @@ async fn scan_all<S: Scan>(store: &S, limit: usize, is_busy: bool) -> HashMap<St
     panic!("there is always another page");
 }
 
-/// In pages of any size.
+/// In pages of any size, even of none.
 pub async fn every_record_is_on_a_page_as_it_is<S: Scan>(store: Arc<S>) {
     let keys: Vec<StoreKey> = (0..25).map(|_| any_key()).collect();
     for (number, key) in keys.iter().enumerate() {
         create(&*store, key, &record(format!("{number}"))).await;
     }
-    for limit in [1, 7, 25, 1000] {
+    for limit in [0, 1, 7, 25, 1000] {
         let seen = scan_all(&*store, limit, false).await;
         for (number, key) in keys.iter().enumerate() {
             let stored = seen.get(key).expect("a record is on no page");

@@ -148,8 +148,11 @@ impl MemoryStore {
 
     /// The shard of a key. Which one that is, a visitor may know: it only matters for waiting.
     fn shard(&self, key: &StoreKey) -> MutexGuard<'_, Shard> {
-        let shards = &self.shared.shards;
-        lock(&shards[usize::from(key.as_bytes()[0]) % shards.len()])
+        lock(&self.shared.shards[self.number_of_shard(key)])
+    }
+
+    fn number_of_shard(&self, key: &StoreKey) -> usize {
+        usize::from(key.as_bytes()[0]) % self.shared.shards.len()
     }
 
     fn remove_if(&self, key: &StoreKey, fits: impl FnOnce(&Shard) -> bool) -> bool {
@@ -313,17 +316,26 @@ impl Sweep for MemoryStore {
 }
 
 impl Scan for MemoryStore {
+    /// Shard by shard, so that a page looks at the shards that it is from, not at all records.
     async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
-        let after = after.and_then(|cursor| StoreKey::parse(cursor.as_str()));
-        let shards = self.shared.shards.iter();
-        let keys = shards.flat_map(|shard| lock(shard).keys().collect::<Vec<_>>());
-        let mut keys: Vec<StoreKey> = keys.filter(|key| Some(*key) > after).collect();
-        keys.sort_unstable();
-        keys.truncate(limit.max(1));
-        let next = keys.last().filter(|_| keys.len() >= limit);
-        let next = next.map(|key| Cursor::new(key.to_string()));
-        let listed = |key: StoreKey| Some(Listed { key, stored: self.shard(&key).get(&key)? });
-        Ok(Page { records: keys.into_iter().filter_map(listed).collect(), next })
+        let limit = limit.max(1);
+        let mut after = after.and_then(|cursor| StoreKey::parse(cursor.as_str()));
+        let first = after.map_or(0, |key| self.number_of_shard(&key));
+        let mut records = Vec::new();
+        for shard in self.shared.shards.iter().skip(first) {
+            // Only in its own shard does a key say what was seen before it.
+            let after = after.take();
+            let shard = lock(shard);
+            let mut keys: Vec<StoreKey> = shard.keys().filter(|key| Some(*key) > after).collect();
+            keys.sort_unstable();
+            keys.truncate(limit - records.len());
+            let listed = |key: StoreKey| Some(Listed { key, stored: shard.get(&key)? });
+            records.extend(keys.into_iter().filter_map(listed));
+            if records.len() == limit {
+                break;
+            }
+        }
+        Ok(Page::in_order(records, limit))
     }
 }
 

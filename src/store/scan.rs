@@ -7,10 +7,11 @@ use super::{Listed, Result, Store};
 /// A store whose records can be gone through, a page at a time.
 ///
 /// A record that is there from the first page to the last is on one of them, on several perhaps. Records that have
-/// expired may be among them.
+/// expired may be among them. A page looks at a part of them only, so that requests are served meanwhile.
 #[diagnostic::on_unimplemented(message = "`{Self}` cannot list all of its records")]
 pub trait Scan: Store {
-    /// About `limit` records that come after this place, or the first ones.
+    /// About `limit` records that come after this place, or the first ones. A limit of 0 is as good as 1, so that
+    /// everybody arrives.
     fn scan(
         &self,
         after: Option<&Cursor>,
@@ -45,7 +46,8 @@ impl Cursor {
 }
 
 impl Page {
-    /// A page of records in the order of their keys, of which there are more if it is full.
+    /// A page of records in an order that their keys decide, so that the last one's key is the place to go on from.
+    /// There are more if it is full.
     #[must_use]
     pub fn in_order(records: Vec<Listed>, limit: usize) -> Self {
         let last = records.last().filter(|_| records.len() >= limit);

@@ -261,6 +261,7 @@ impl<D: Dialect> Index for SqlStore<D> {
 
 impl<D: Dialect> Scan for SqlStore<D> {
     async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let limit = limit.max(1);
         let after = after.and_then(|cursor| StoreKey::parse(cursor.as_str()));
         let after = after.as_ref().map_or(&[][..], |key| &key.as_bytes()[..]);
         let values =

@@ -274,6 +274,7 @@ impl Sweep for SqliteStore {
 
 impl Scan for SqliteStore {
     async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let limit = limit.max(1);
         let after = after.and_then(|cursor| StoreKey::parse(cursor.as_str()));
         let after = after.map_or_else(Vec::new, |key| key.as_bytes().to_vec());
         let at_most = i64::try_from(limit).unwrap_or(i64::MAX);
