@@ -130,7 +130,9 @@ impl SignedCookieFactory {
     /// Why it would not be accepted.
     pub fn read_value(&self, value: &str) -> Result<SignedValue, Refused> {
         let Triple { renewed, created, entries } = self.verified(value.as_bytes())?;
-        Ok(SignedValue { renewed, created, entries })
+        let expires_at = self.timeout.map_or(Timestamp::MAX, |span| renewed.saturating_add(span));
+        let is_expired = self.clock.now() > expires_at;
+        Ok(SignedValue { renewed, created, expires_at, is_expired, entries })
     }
 
     /// The bytes of a cookie that is long enough to hold a signature.
@@ -185,6 +187,10 @@ pub struct SignedValue {
     pub renewed: Timestamp,
     /// When the session began.
     pub created: Timestamp,
+    /// Until when the cookie is accepted, by the factory's timeout; [`Timestamp::MAX`] for ever.
+    pub expires_at: Timestamp,
+    /// Whether that is past.
+    pub is_expired: bool,
     /// What it holds.
     pub entries: Entries,
 }

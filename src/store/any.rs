@@ -111,14 +111,19 @@ impl AnyOptions {
     /// beforehand.
     ///
     /// # Errors
-    /// `Rejected` for a table's name that is none.
+    /// `Rejected` for a table's name that is none, or the URL of no known store or of one that this build does not
+    /// have.
     pub fn schema(&self) -> Result<Option<String>> {
-        match self.url.split_once(':').map(|(scheme, _)| scheme) {
+        let (scheme, _) = self.url.split_once(':').unwrap_or((&self.url, ""));
+        let feature =
+            SCHEMES.iter().find(|(known, _)| *known == scheme).map(|(_, feature)| feature);
+        match feature.copied() {
             #[cfg(feature = "postgres")]
-            Some("postgres" | "postgresql") => self.sql::<sqlx::Postgres>().schema().map(Some),
+            Some("postgres") => self.sql::<sqlx::Postgres>().schema().map(Some),
             #[cfg(feature = "mysql")]
-            Some("mysql" | "mariadb") => self.sql::<sqlx::MySql>().schema().map(Some),
-            _ => Ok(None),
+            Some("mysql") => self.sql::<sqlx::MySql>().schema().map(Some),
+            Some("" | "sqlite" | "redis") => Ok(None),
+            _ => Err(no_store(scheme)),
         }
     }
 

@@ -100,9 +100,7 @@ impl<S: Store> StoredFactory<S> {
     /// [`Error::Store`].
     pub async fn revoke_of_id(&self, id: &str) -> Result<bool, Error> {
         let Some(key) = StoreKey::parse(id) else { return Ok(false) };
-        let removed = self.inner.call("revoked", self.inner.store.remove(&key)).await?;
-        self.inner.call("revoked", self.inner.store.confirm(&key)).await?;
-        Ok(removed)
+        self.inner.revoke_one(&key).await
     }
 
     /// The [`id`](OwnedSession::id) that a cookie's value names, if it has the form of a ticket. It proves nothing.
@@ -128,6 +126,27 @@ impl<S: Scan> StoredFactory<S> {
         let page = self.inner.call("listed", self.inner.store.scan(after, limit)).await?;
         Ok((self.inner.live(page.records, now)?, page.next))
     }
+
+    /// Ends sessions, whoever's they are, and with them records that have expired or cannot be read: about as many as
+    /// `limit` allows from this place on. Says how many there were, and where to go on. Round trips: one, and up to
+    /// two for each.
+    ///
+    /// What begins meanwhile may stay.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn revoke_after(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<(usize, Option<Cursor>), Error> {
+        let page = self.inner.call("revoked", self.inner.store.scan(after, limit)).await?;
+        let mut revoked = 0;
+        for listed in page.records {
+            revoked += usize::from(self.inner.revoke_one(&listed.key).await?);
+        }
+        Ok((revoked, page.next))
+    }
 }
 
 /// For stores that keep expired sessions until they are swept.
@@ -144,9 +163,17 @@ impl<S: Sweep> StoredFactory<S> {
 }
 
 impl<S: Store> Inner<S> {
+    async fn revoke_one(&self, key: &StoreKey) -> Result<bool, Error> {
+        let removed = self.call("revoked", self.store.remove(key)).await?;
+        self.call("revoked", self.store.confirm(key)).await?;
+        Ok(removed)
+    }
+
     /// Those of these records that are live sessions.
     fn live(&self, listed: Vec<Listed>, now: Timestamp) -> Result<Vec<OwnedSession>, Error> {
-        let located = listed.into_iter().map(|it| Located::read("listed", it.key, it.stored, now));
+        // What has expired is no session, whatever is in it.
+        let kept = listed.into_iter().filter(|it| it.stored.record.expires_at > now);
+        let located = kept.map(|it| Located::read("listed", it.key, it.stored, now));
         let live = |located: &Arc<Located>| !located.has_ended(&self.settings.limits, now);
         let seen = |located: Arc<Located>| OwnedSession {
             id: located.key.to_string(),
