@@ -6,12 +6,18 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use cloakroom::store::{AnyStore, Record, Store, StoreKey};
 use cloakroom::{Secret, Session, SessionLayer, StoredFactory, Timestamp};
 use cloakroom_engines::Redis;
 use http::{Request, Response};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tower::{Layer, ServiceExt, service_fn};
+
+/// In the year 2100.
+const FAR: i64 = 4_102_444_800;
 
 /// Runs it, and gives what it said, and its status.
 fn run(words: &[&str]) -> (String, String, i32) {
@@ -42,7 +48,7 @@ async fn begin(url: &str, owner: &str) -> (String, String) {
         async |request: Request<()>| {
             let session = Session::of(&request).await?;
             session.set_owner(owner)?;
-            session.insert("colour", "a value of the session")?;
+            session.insert("colour", "a value of the session\u{9b}31m")?;
             Ok::<_, cloakroom::Error>(Response::new(String::new()))
         },
     ));
@@ -76,13 +82,17 @@ async fn sessions_are_listed_shown_counted_and_revoked() {
         let listed = lines(&out);
         assert!(listed.len() == 2 && listed.iter().all(|it| it["owner"] == "ada"), "{out}");
         let (out, ..) = ask(&["show", &ids[2]]);
-        assert_eq!(lines(&out)[0]["values"], json!({"colour": "a value of the session"}));
+        assert_eq!(lines(&out)[0]["values"]["colour"], json!("a value of the session\u{9b}31m"));
+        assert!(!out.contains('\u{9b}'), "what a terminal obeys is not printed");
         assert_eq!(lines(&ask(&["count"]).0), [json!({"count": 3})]);
         assert_eq!(lines(&ask(&["count", "--owner", "bob"]).0), [json!({"count": 1})]);
-        assert_eq!(lines(&ask(&["revoke", "--owner", "ada"]).0), [json!({"revoked": 2})]);
+        assert_eq!(ask(&["revoke", "--owner", "bob", "--id", &ids[0]]).2, 1, "it is ada's");
+        let (out, ..) = ask(&["revoke", "--owner", "ada", "--id", &ids[0]]);
+        assert_eq!(lines(&out), [json!({"revoked": 1})]);
+        assert_eq!(lines(&ask(&["revoke", "--owner", "ada"]).0), [json!({"revoked": 1})]);
         assert_eq!(lines(&ask(&["revoke", "--id", &ids[2]]).0), [json!({"revoked": 1})]);
         let (out, error, status) = ask(&["show", &ids[2]]);
-        assert!(out.is_empty() && error.contains("no live session") && status == 1, "{error}");
+        assert!(out.is_empty() && error.contains("no such session") && status == 1, "{error}");
         assert_eq!(ask(&["revoke", "--id", &ids[2]]).2, 1);
         for owner in ["ada", "bob"] {
             begin(&url, owner).await;
@@ -92,18 +102,44 @@ async fn sessions_are_listed_shown_counted_and_revoked() {
     }
 }
 
+/// A record that is no session, until the second `end`.
+async fn put_unreadable(url: &str, number: u8, end: i64) -> String {
+    let (store, key) = (AnyStore::open(url).await.unwrap(), StoreKey::from_bytes([number; 16]));
+    let record = Record::new(&b"unreadable"[..], Timestamp::from_secs(end), None);
+    let _ = store.create(&key, &record).await.unwrap();
+    key.to_string()
+}
+
 #[tokio::test]
 async fn what_has_expired_is_swept_and_not_listed() {
     let (_folder, url) = sqlite();
     begin(&url, "ada").await;
-    let store = AnyStore::open(&url).await.unwrap();
     for number in 0..250_u8 {
-        let expired = Record::new(&b""[..], Timestamp::from_secs(1), None);
-        let _ = store.create(&StoreKey::from_bytes([number; 16]), &expired).await.unwrap();
+        put_unreadable(&url, number, 1).await;
     }
-    let (out, error, status) = run(&["sessions", "sweep", "--store", &url]);
-    assert_eq!((&*out, status), ("250\n", 0), "{error}");
     assert_eq!(run(&["sessions", "count", "--store", &url]).0, "1\n");
+    let (out, error, status) = run(&["sessions", "sweep", "--progress", "--store", &url]);
+    assert_eq!((&*out, status), ("250\n", 0), "{error}");
+    assert_eq!(error, "200 swept\n250 swept\n");
+    let (out, error, _) = run(&["sessions", "sweep", "--store", &url]);
+    assert_eq!((&*out, &*error), ("0\n", ""), "nobody watches");
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_named_and_can_be_ended() {
+    let (_folder, file) = sqlite();
+    let redis = Redis::start().unwrap();
+    for url in [file, redis.url()] {
+        begin(&url, "ada").await;
+        let ids = [put_unreadable(&url, 1, FAR).await, put_unreadable(&url, 2, FAR).await];
+        let ask = |words: &[&str]| run(&[&["sessions"], words, &["--store", &url]].concat());
+        let (_, error, status) = ask(&["list"]);
+        assert!(ids.iter().any(|id| error.contains(id)) && status == 3, "{error}");
+        assert_eq!(ask(&["revoke", "--id", &ids[0]]).0, "1\n");
+        let (out, error, _) = ask(&["revoke", "--everybody"]);
+        assert_eq!(out, "2\n", "{error}");
+        assert_eq!(ask(&["count"]).0, "0\n");
+    }
 }
 
 #[tokio::test]
@@ -111,31 +147,107 @@ async fn s87_no_output_shows_what_opens_a_session() {
     let (_folder, url) = sqlite();
     let (id, ticket) = begin(&url, "ada").await;
     let mut shown = String::new();
-    for words in [
-        &["sessions", "list"][..],
-        &["sessions", "show", &id],
-        &["sessions", "list", "--json"],
-        &["sessions", "show", &id, "--json"],
+    for (words, expected) in [
+        (&["sessions", "list"][..], 0),
+        (&["sessions", "list", "--owner", "ada"], 0),
+        (&["sessions", "show", &id], 0),
+        (&["sessions", "show", &ticket], 1),
+        (&["sessions", "show", &id, &ticket], 2),
+        (&["sessions", &ticket], 2),
+        (&["sessions", "list", &format!("--json={ticket}")], 2),
+        (&["sessions", "count"], 0),
+        (&["sessions", "sweep"], 0),
+        (&["sessions", "revoke", "--id", &ticket], 1),
+        (&["sessions", "revoke", "--owner", "ada"], 0),
     ] {
-        let (out, error, status) = run(&[words, &["--store", &url]].concat());
-        assert_eq!(status, 0, "{error}");
-        shown.push_str(&(out + &error));
+        for more in [&["--store", &url][..], &["--store", &url, "--json"]] {
+            let (out, error, status) = run(&[words, more].concat());
+            assert_eq!(status, expected, "{words:?} {error}");
+            shown.push_str(&(out + &error));
+        }
     }
     for more in [&[][..], &["--json"]] {
         let (out, error, status) = run(&[&["cookie", "show", &ticket], more].concat());
         assert!(out.contains(&id) && status == 0, "{out} {error}");
         shown.push_str(&(out + &error));
     }
-    // The half after the locator, in each spelling that it could have.
-    let secret = &ticket[ticket.len() / 2..];
-    assert!(!shown.contains(secret) && !shown.contains(&ticket), "{shown}");
-    let (out, error, status) =
-        run(&["sessions", "list", "--store", "redis://ada:hunter2@127.0.0.1:1"]);
-    assert!(out.is_empty() || !out.contains("hunter2"));
-    assert!(!error.contains("hunter2") && status == 3, "{error}");
+    for secret in secrets_of(&ticket) {
+        assert!(!shown.contains(&secret), "{secret} in {shown}");
+    }
+}
+
+/// What must not be seen of a ticket: its second part, and what records keep of it, in each spelling that they could
+/// have.
+fn secrets_of(ticket: &str) -> Vec<String> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(ticket).unwrap();
+    let hash = Sha256::new().chain_update("ticket1").chain_update(&bytes).finalize().to_vec();
+    let secret = bytes[16..].to_vec();
+    let spellings = |bytes: Vec<u8>| {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let list = format!("{bytes:?}");
+        [hex.to_uppercase(), hex, list, BASE64_STANDARD.encode(&bytes), {
+            BASE64_URL_SAFE_NO_PAD.encode(&bytes)
+        }]
+    };
+    let mut secrets = [spellings(secret), spellings(hash)].concat();
+    secrets.push(ticket[22..].to_owned());
+    secrets
+}
+
+#[tokio::test]
+async fn s87_the_hash_that_is_looked_for_is_the_one_in_the_store() {
+    let (_folder, url) = sqlite();
+    let (id, ticket) = begin(&url, "ada").await;
+    let store = AnyStore::open(&url).await.unwrap();
+    let stored = store.load(&StoreKey::parse(&id).unwrap()).await.unwrap().unwrap();
+    let data: String = stored.record.data.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(secrets_of(&ticket).iter().any(|secret| data.contains(secret)), "no hash in {data}");
+}
+
+#[test]
+fn s87_no_output_shows_a_password() {
+    for url in [
+        "redis://ada:hunter2@127.0.0.1:1",
+        "redis://ada:hunter2@[",
+        "postgres://ada:hunter2@127.0.0.1:x/db",
+        "postgres://ada:hunter/2@127.0.0.1/db?sslmode=hunter2",
+        "mysql://ada:hunter2@127.0.0.1:x/db",
+        "nosuch://ada:hunter2@h/db",
+    ] {
+        let list = |word: &str| run(&["sessions", "list", word, url]);
+        for ((out, error, status), expected) in
+            [(list("--store"), 3), (list("--json"), 2), (run(&["schema", url]), 2)]
+        {
+            assert_eq!(status, expected, "{error}");
+            assert!(!error.is_empty() && !(out + &error).contains("hunter"), "{error}");
+        }
+    }
     let mut help = program(&["sessions", "list", "--help"]);
     help.env("CLOAKROOM_STORE", "redis://a:hunter2@h");
     assert!(!said(help.output().unwrap()).0.contains("hunter2"));
+}
+
+#[tokio::test]
+async fn nobody_has_to_listen() {
+    let (_folder, url) = sqlite();
+    begin(&url, "ada").await;
+    let nobody = || Stdio::from(std::io::pipe().unwrap().1);
+    for (words, expected) in [
+        (&["sessions", "list", "--store", &url][..], 0),
+        (&["sessions", "list", "--store", &url, "--json"], 0),
+        (&["schema", "--store", "mysql://h/db"], 0),
+        (&["secret", "new"], 0),
+        (&["--help"], 0),
+        (&["sessions", "sweep", "--store", &url, "--progress"], 0),
+        (&["sessions", "list", "--store", "sqlite:/nowhere/at-all.db"], 3),
+        (&["sesions"], 2),
+    ] {
+        let (_, error, status) = said(program(words).stdout(nobody()).output().unwrap());
+        assert_eq!(status, expected, "{words:?} {error}");
+        assert!(!error.contains("panicked") && !error.contains("pipe"), "{error}");
+        let (_, _, status) = said(program(words).stderr(nobody()).output().unwrap());
+        assert_eq!(status, expected, "{words:?}, stderr closed");
+    }
 }
 
 /// One of the cookies that Pyramid wrote.
@@ -169,7 +281,19 @@ fn a_signed_cookie_is_shown_with_its_secret_only() {
     assert_eq!(status, 0, "{error}");
     assert_eq!(lines(&out)[0]["values"], json!({"n": 7}));
     assert_eq!(lines(&out)[0]["created"], json!(1_700_000_000.0));
-    assert!(show(secret.reveal(), &[value]).0.contains("created 2023-11-14T22:13:20Z"));
+    let (out, ..) = show(secret.reveal(), &[value]);
+    assert!(out.contains("created 2023-11-14T22:13:20Z"), "{out}");
+    assert!(out.contains("expired 2023-11-14T22:33:20Z"), "twenty minutes are the default: {out}");
+    for (timeout, end, is_expired) in [
+        ("60", json!(1_700_000_060.0), true),
+        ("3000000000", json!(4_700_000_000.0), false),
+        ("never", Value::Null, false),
+    ] {
+        let facts = lines(&show(secret.reveal(), &[value, "--json", "--timeout", timeout]).0);
+        assert_eq!((&facts[0]["expires_at"], &facts[0]["expired"]), (&end, &json!(is_expired)));
+    }
+    assert!(show(secret.reveal(), &[value, "--timeout", "never"]).0.contains("expires never"));
+    assert_eq!(show(secret.reveal(), &[value, "--timeout", "soon"]).2, 2);
 
     let other = Secret::generate().unwrap();
     let (out, error, status) = show(other.reveal(), &[value]);
@@ -212,11 +336,18 @@ fn a_schema_is_printed_without_a_server() {
     assert!(out.contains("ENGINE = InnoDB"), "{out}");
     assert_eq!(run(&["schema", "--store", "redis://nowhere.invalid"]).2, 1);
     assert_eq!(run(&["schema", "--store", "mysql://h/db", "--table", "a;b"]).2, 3);
+    let (_, error, status) = run(&["schema", "--store", "postgress://h/db"]);
+    assert!(error.contains("known are") && status == 3, "{error}");
 }
 
 #[test]
 fn wrong_usage_says_so() {
-    for words in [&["sessions", "revoke", "--store", "memory:"][..], &["sesions"], &["cookie"]] {
+    for words in [
+        &["sessions", "revoke", "--store", "memory:"][..],
+        &["sessions", "revoke", "--store", "memory:", "--everybody", "--owner", "ada"],
+        &["sesions"],
+        &["cookie"],
+    ] {
         let (out, error, status) = run(words);
         assert!(out.is_empty() && !error.is_empty() && status == 2, "{words:?}: {error}");
     }

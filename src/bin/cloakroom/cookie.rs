@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use cloakroom::factory::{SignedValue, StoredFactory};
@@ -30,6 +32,9 @@ pub(crate) enum Command {
         /// What signs it.
         #[arg(long, value_enum, default_value_t = Hash::Sha512)]
         hash: Hash,
+        /// What Pyramid's factory was given as timeout, or `never`: it decides what is said about expiry.
+        #[arg(long, value_name = "SECONDS", default_value = "1200")]
+        timeout: Timeout,
         /// Prints JSON.
         #[arg(long)]
         json: bool,
@@ -46,7 +51,7 @@ pub(crate) enum Hash {
 }
 
 pub(crate) fn run(command: &Command) -> Outcome {
-    let Command::Show { value, secret_file, salt, hash, json } = command;
+    let Command::Show { value, secret_file, salt, hash, timeout, json } = command;
     let value = match value {
         Some(value) => value.clone(),
         None => {
@@ -62,6 +67,7 @@ pub(crate) fn run(command: &Command) -> Outcome {
     let factory = SignedCookieFactory::builder(secret(secret_file.as_ref())?)
         .salt(salt.as_str())
         .hash((*hash).into())
+        .timeout(timeout.0)
         .build()
         .map_err(Failure::refused)?;
     let signed = factory.read_value(value).map_err(|reason| {
@@ -100,13 +106,36 @@ fn show(signed: &SignedValue, is_json: bool) -> Outcome {
     let mut out = io::stdout();
     let values = output::values(&signed.entries);
     if is_json {
-        let (renewed, created) = (signed.renewed.as_secs_f64(), signed.created.as_secs_f64());
-        let facts = json!({ "renewed": renewed, "created": created, "values": values });
-        return Ok(writeln!(out, "{facts}")?);
+        let facts = json!({
+            "created": output::seconds(signed.created),
+            "renewed": output::seconds(signed.renewed),
+            "expires_at": output::seconds(signed.expires_at),
+            "expired": signed.is_expired,
+            "values": values,
+        });
+        return Ok(writeln!(out, "{}", output::plain(&facts.to_string()))?);
     }
+    let end = if signed.is_expired { "expired" } else { "expires" };
     writeln!(out, "created {}", output::date(signed.created))?;
     writeln!(out, "renewed {}", output::date(signed.renewed))?;
-    Ok(writeln!(out, "{values:#}")?)
+    writeln!(out, "{end} {}", output::date(signed.expires_at))?;
+    Ok(writeln!(out, "{}", output::plain(&format!("{values:#}")))?)
+}
+
+/// How long a session lives without being used.
+#[derive(Clone, Copy)]
+pub(crate) struct Timeout(Option<Duration>);
+
+impl FromStr for Timeout {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "never" {
+            return Ok(Self(None));
+        }
+        let seconds = text.parse().map_err(|_| "a number of seconds, or `never`")?;
+        Ok(Self(Some(Duration::from_secs(seconds))))
+    }
 }
 
 impl From<Hash> for HashAlg {

@@ -9,9 +9,6 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::Outcome;
 
-/// In seconds since 1970: dates have four digits for the year.
-const YEAR_10000: u64 = 253_402_300_800;
-
 /// A session's facts in a line, or as JSON. Its values only if they were asked for.
 pub(crate) fn session(session: &OwnedSession, is_json: bool, with_values: bool) -> Outcome {
     let mut out = io::stdout().lock();
@@ -19,21 +16,21 @@ pub(crate) fn session(session: &OwnedSession, is_json: bool, with_values: bool) 
         let mut facts = json!({
             "id": session.id,
             "owner": session.owner.as_deref(),
-            "created": session.created.as_secs_f64(),
-            "expires_at": session.expires_at.as_secs_f64(),
+            "created": seconds(session.created),
+            "expires_at": seconds(session.expires_at),
             "keys": session.entries.len(),
         });
         if with_values {
             facts["values"] = values(&session.entries);
         }
-        return Ok(writeln!(out, "{facts}")?);
+        return Ok(writeln!(out, "{}", plain(&facts.to_string()))?);
     }
     let owner = session.owner.as_deref().unwrap_or("-");
     let (created, end) = (date(session.created), date(session.expires_at));
     writeln!(out, "{}  {created}  {end}  {:>3}  {owner:?}", session.id, session.entries.len())?;
     if with_values {
         for (key, value) in session.entries.iter() {
-            writeln!(out, "  {key:?} = {}", value.as_json())?;
+            writeln!(out, "  {key:?} = {}", plain(value.as_json()))?;
         }
     }
     Ok(())
@@ -59,20 +56,49 @@ pub(crate) fn number(name: &str, number: usize, is_json: bool) -> Outcome {
     Ok(())
 }
 
-/// How far long work is, for who watches.
-pub(crate) fn progress(done: usize, what: &str) {
-    let mut out = io::stderr();
-    if out.is_terminal() {
+/// How far long work is, for who watches: on a terminal in one line, elsewhere line by line if that was asked for.
+pub(crate) struct Progress {
+    what: &'static str,
+    is_terminal: bool,
+    is_asked: bool,
+}
+
+impl Progress {
+    pub(crate) fn of(what: &'static str, is_asked: bool) -> Self {
+        Self { what, is_terminal: io::stderr().is_terminal(), is_asked }
+    }
+
+    pub(crate) fn is_at(&self, done: usize) {
+        let Self { what, is_terminal, is_asked } = self;
         // What nobody sees does not matter.
-        let _ = write!(out, "\r{done} {what}");
+        let _ = match (is_terminal, is_asked) {
+            (true, _) => write!(io::stderr(), "\r{done} {what}"),
+            (false, true) => writeln!(io::stderr(), "{done} {what}"),
+            (false, false) => Ok(()),
+        };
     }
 }
 
-/// Ends the line of the progress.
-pub(crate) fn progress_ends() {
-    if io::stderr().is_terminal() {
-        eprintln!();
+impl Drop for Progress {
+    /// Before an error is told, too.
+    fn drop(&mut self) {
+        if self.is_terminal {
+            let _ = writeln!(io::stderr());
+        }
     }
+}
+
+/// JSON text without the control characters that JSON lets stand, some of which terminals obey. It says the same.
+pub(crate) fn plain(json: &str) -> String {
+    let is_control = |letter: &char| ('\u{7f}'..='\u{9f}').contains(letter);
+    let mut plain = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match is_control(&letter) {
+            true => plain.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            false => plain.push(letter),
+        }
+    }
+    plain
 }
 
 pub(crate) fn values(entries: &Entries) -> Value {
@@ -83,10 +109,19 @@ pub(crate) fn values(entries: &Entries) -> Value {
     Value::Object(entries.iter().map(value).collect::<Map<_, _>>())
 }
 
+/// Since 1970; what has no end is null.
+pub(crate) fn seconds(time: Timestamp) -> Value {
+    match time < Timestamp::MAX {
+        true => json!(time.as_secs_f64()),
+        false => Value::Null,
+    }
+}
+
 /// In UTC, as RFC 3339 has it; what has no end is `never`.
 pub(crate) fn date(time: Timestamp) -> String {
     match u64::try_from(time.as_secs()) {
-        Ok(seconds) if seconds < YEAR_10000 => {
+        // Before the year 10000, then, which humantime could not write.
+        Ok(seconds) if time < Timestamp::MAX => {
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
             humantime::format_rfc3339_seconds(time).to_string()
         }
@@ -104,8 +139,8 @@ mod tests {
         for (seconds, text) in [
             (0, "1970-01-01T00:00:00Z"),
             (4_107_542_400, "2100-03-01T00:00:00Z"),
-            (253_402_300_799, "9999-12-31T23:59:59Z"),
-            (253_402_300_800, "never"),
+            (253_402_300_798, "9999-12-31T23:59:58Z"),
+            (Timestamp::MAX.as_secs(), "never"),
             (i64::MAX, "never"),
             (-1, "before 1970"),
         ] {

@@ -1,20 +1,24 @@
 //! `cloakroom sessions`: those in a store.
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use cloakroom::factory::OwnedSession;
-use cloakroom::store::{AnyStore, Cursor};
+use cloakroom::store::{AnyStore, Cursor, StoreKey};
 use cloakroom::{Error, StoredFactory};
 
 use crate::Place;
 use crate::failure::{Failure, Outcome};
-use crate::output;
+use crate::output::{self, Progress};
 
 /// How many records are asked for at once.
 const PAGE: usize = 500;
 /// How many are removed at once, so that no statement takes long.
 const SWEPT_AT_ONCE: usize = 200;
+/// For a call: ending all of an owner's many sessions is one, and no visitor waits for it.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -36,7 +40,7 @@ pub(crate) enum Command {
     /// Counts live sessions.
     Count {
         #[command(flatten)]
-        asked: Asked,
+        work: Work,
         /// Those of one owner only.
         #[arg(long, value_name = "NAME")]
         owner: Option<String>,
@@ -44,14 +48,14 @@ pub(crate) enum Command {
     /// Ends sessions, and says how many.
     Revoke {
         #[command(flatten)]
-        asked: Asked,
+        work: Work,
         #[command(flatten)]
         whose: Whose,
     },
     /// Removes what has expired, where the store does not do so by itself, and says how much.
     Sweep {
         #[command(flatten)]
-        asked: Asked,
+        work: Work,
     },
 }
 
@@ -64,17 +68,27 @@ pub(crate) struct Asked {
     json: bool,
 }
 
+/// What may take long.
 #[derive(Args)]
-#[group(required = true, multiple = false)]
+pub(crate) struct Work {
+    #[command(flatten)]
+    asked: Asked,
+    /// Says on stderr how far it is, also where that is no terminal.
+    #[arg(long)]
+    progress: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = true)]
 pub(crate) struct Whose {
-    /// All sessions of this owner.
+    /// All sessions of this owner, or the one of --id if it is this owner's.
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
     /// The session of this id.
     #[arg(long)]
     id: Option<String>,
-    /// All sessions of everybody.
-    #[arg(long)]
+    /// All sessions of everybody, and what cannot be read or has expired.
+    #[arg(long, conflicts_with_all = ["owner", "id"])]
     everybody: bool,
 }
 
@@ -86,17 +100,20 @@ pub(crate) fn run(command: Command) -> Outcome {
         match command {
             Command::List { asked, owner } => list(&open(&asked).await?, owner, asked.json).await,
             Command::Show { asked, id } => show(&open(&asked).await?, &id, asked.json).await,
-            Command::Count { asked, owner } => {
-                let count = count(&open(&asked).await?, owner).await?;
-                output::number("count", count, asked.json)
+            Command::Count { work, owner } => {
+                let progress = Progress::of("counted", work.progress);
+                let count = count(&open(&work.asked).await?, owner, &progress).await?;
+                output::number("count", count, work.asked.json)
             }
-            Command::Revoke { asked, whose } => {
-                let revoked = revoke(&open(&asked).await?, whose).await?;
-                output::number("revoked", revoked, asked.json)
+            Command::Revoke { work, whose } => {
+                let progress = Progress::of("revoked", work.progress);
+                let revoked = revoke(&open(&work.asked).await?, whose, &progress).await?;
+                output::number("revoked", revoked, work.asked.json)
             }
-            Command::Sweep { asked } => {
-                let swept = sweep(&open(&asked).await?).await?;
-                output::number("swept", swept, asked.json)
+            Command::Sweep { work } => {
+                let progress = Progress::of("swept", work.progress);
+                let swept = sweep(&open(&work.asked).await?, &progress).await?;
+                output::number("swept", swept, work.asked.json)
             }
         }
     })
@@ -113,7 +130,7 @@ async fn open(asked: &Asked) -> Outcome<Sessions> {
     let store = asked.place.options().open().await.map_err(Failure::refused)?;
     // Each record says when it ends: limits of the application are not known here.
     let sessions = StoredFactory::builder(store).idle_limit(None).absolute_limit(None);
-    sessions.build().map_err(Failure::refused)
+    sessions.io_timeout(PATIENCE).build().map_err(Failure::refused)
 }
 
 async fn list(sessions: &Sessions, owner: Option<String>, is_json: bool) -> Outcome {
@@ -127,73 +144,87 @@ async fn list(sessions: &Sessions, owner: Option<String>, is_json: bool) -> Outc
 
 async fn show(sessions: &Sessions, id: &str, is_json: bool) -> Outcome {
     let session = sessions.session_of_id(id).await?;
-    let session = session.ok_or_else(|| Failure::absent(format!("no live session {id:?}")))?;
-    output::session(&session, is_json, true)
+    output::session(&session.ok_or_else(|| no_session(id))?, is_json, true)
 }
 
-async fn count(sessions: &Sessions, owner: Option<String>) -> Outcome<usize> {
+/// Says the id only if it is one: somebody may have taken a ticket for it (S87).
+fn no_session(id: &str) -> Failure {
+    match StoreKey::parse(id) {
+        Some(key) => Failure::absent(format!("no such session: {key}")),
+        None => Failure::absent(
+            "that is no id: `list` has them, and `cookie show` says which one a ticket names",
+        ),
+    }
+}
+
+async fn count(sessions: &Sessions, owner: Option<String>, progress: &Progress) -> Outcome<usize> {
     let (mut pages, mut count) = (Pages::of(sessions, owner), 0);
     while let Some(page) = pages.next().await? {
         count += page.len();
-        output::progress(count, "counted");
+        progress.is_at(count);
     }
-    output::progress_ends();
     Ok(count)
 }
 
-async fn revoke(sessions: &Sessions, whose: Whose) -> Outcome<usize> {
-    if let Some(owner) = whose.owner {
-        return Ok(sessions.revoke_all(&owner).await?);
-    }
-    if let Some(id) = whose.id {
-        let is_revoked = sessions.revoke_of_id(&id).await?;
-        return if is_revoked { Ok(1) } else { Err(Failure::absent(format!("no session {id:?}"))) };
-    }
-    let (mut pages, mut revoked) = (Pages::of(sessions, None), 0);
-    while let Some(page) = pages.next().await? {
-        for session in page {
-            revoked += usize::from(sessions.revoke_of_id(&session.id).await?);
-        }
-        output::progress(revoked, "revoked");
-    }
-    output::progress_ends();
-    Ok(revoked)
+async fn revoke(sessions: &Sessions, whose: Whose, progress: &Progress) -> Outcome<usize> {
+    let (is_revoked, id) = match (whose.owner, whose.id) {
+        (Some(owner), Some(id)) => (sessions.revoke(&owner, &id).await?, id),
+        (None, Some(id)) => (sessions.revoke_of_id(&id).await?, id),
+        (Some(owner), None) => return Ok(sessions.revoke_all(&owner).await?),
+        (None, None) => return revoke_everybody(sessions, progress).await,
+    };
+    if is_revoked { Ok(1) } else { Err(no_session(&id)) }
 }
 
-async fn sweep(sessions: &Sessions) -> Outcome<usize> {
+async fn revoke_everybody(sessions: &Sessions, progress: &Progress) -> Outcome<usize> {
+    let (mut revoked, mut after) = (0, None);
+    loop {
+        let (more, next) = sessions.revoke_after(after.as_ref(), PAGE).await?;
+        revoked += more;
+        progress.is_at(revoked);
+        if next.is_none() {
+            return Ok(revoked);
+        }
+        after = next;
+    }
+}
+
+async fn sweep(sessions: &Sessions, progress: &Progress) -> Outcome<usize> {
     let mut swept = 0;
     loop {
         let removed = sessions.sweep(SWEPT_AT_ONCE).await?;
         swept += removed;
-        output::progress(swept, "swept");
+        progress.is_at(swept);
         if removed < SWEPT_AT_ONCE {
-            output::progress_ends();
             return Ok(swept);
         }
     }
 }
 
-/// Live sessions page by page: an owner's on one, everybody's on many.
+/// Live sessions page by page, each once: an owner's on one, everybody's on many.
 struct Pages<'a> {
     sessions: &'a Sessions,
     owner: Option<String>,
     next: Option<Cursor>,
+    /// A store may have a record on several pages; a key takes 16 bytes here.
+    seen: HashSet<StoreKey>,
     is_over: bool,
 }
 
 impl<'a> Pages<'a> {
-    const fn of(sessions: &'a Sessions, owner: Option<String>) -> Self {
-        Self { sessions, owner, next: None, is_over: false }
+    fn of(sessions: &'a Sessions, owner: Option<String>) -> Self {
+        Self { sessions, owner, next: None, seen: HashSet::new(), is_over: false }
     }
 
     async fn next(&mut self) -> Result<Option<Vec<OwnedSession>>, Error> {
         if self.is_over {
             return Ok(None);
         }
-        let (page, next) = match &self.owner {
+        let (mut page, next) = match &self.owner {
             Some(owner) => (self.sessions.sessions_of(owner).await?, None),
             None => self.sessions.sessions_after(self.next.as_ref(), PAGE).await?,
         };
+        page.retain(|session| StoreKey::parse(&session.id).is_none_or(|key| self.seen.insert(key)));
         self.is_over = next.is_none();
         self.next = next;
         Ok(Some(page))
