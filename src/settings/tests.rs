@@ -42,6 +42,22 @@ fn the_environment_says_the_same_as_a_file() {
 }
 
 #[test]
+fn the_guide_s_settings_in_toml_are_read() {
+    let guide = include_str!("../../guide/src/settings.md");
+    let toml = guide.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let settings: Settings = toml::from_str(toml).unwrap();
+    assert_eq!(
+        (&*settings.store, settings.prefix.as_deref()),
+        ("redis://127.0.0.1", Some("shop:"))
+    );
+    assert_eq!(settings.idle_limit, Some(Some(Duration::from_secs(1200))));
+    assert_eq!(settings.absolute_limit, Some(None));
+    assert_eq!(settings.cookie.same_site, Some(SameSite::Strict));
+    let error = toml::from_str::<Settings>("store = \"memory:\"\nidle_limits = 1").unwrap_err();
+    assert!(error.to_string().contains("did you mean `idle_limit`?"), "{error}");
+}
+
+#[test]
 fn every_name_is_a_setting_and_an_unknown_one_is_told_the_nearest() {
     for name in NAMES {
         let complaint = complaint(json!({ name: [] }));
