@@ -248,25 +248,12 @@ impl Server {
     }
 
     fn accepts(&self) -> bool {
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            if self.connect().is_some() {
-                return true;
-            }
-            sleep(Duration::from_millis(20));
-        }
-        false
+        comes_about(|| self.connect().is_some())
     }
 
     fn wait_until(&self, answers: impl Fn(TcpStream) -> bool) -> Result<(), Missing> {
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            if self.connect().is_some_and(&answers) {
-                return Ok(());
-            }
-            sleep(Duration::from_millis(20));
-        }
-        Err(Missing(format!("{} does not answer", self.name)))
+        let is_there = comes_about(|| self.connect().is_some_and(&answers));
+        is_there.then_some(()).ok_or_else(|| Missing(format!("{} does not answer", self.name)))
     }
 
     /// Sends the server a signal.
@@ -304,6 +291,18 @@ fn shell(words: &[String]) -> Result<Child, Missing> {
     let mut shell = Command::new("sh");
     shell.args(["-c", script, "sh"]).args(words).stdin(Stdio::piped()).stdout(Stdio::null());
     shell.spawn().map_err(|error| Missing(format!("no sh: {error}")))
+}
+
+/// Asks again and again until it is so, or patience ends.
+fn comes_about(is_so: impl Fn() -> bool) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        if is_so() {
+            return true;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    false
 }
 
 /// A port that nobody listens on at this moment.

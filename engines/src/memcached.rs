@@ -1,6 +1,7 @@
 //! memcached: one server, with room for values that are larger than it takes by default.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 
 use crate::{Missing, Server, says};
 
@@ -33,7 +34,7 @@ impl Memcached {
             let words = words.iter().chain(more).map(|word| (*word).to_owned());
             ("memcached".into(), words.collect())
         })?;
-        server.wait_until(|stream| says(stream, b"version\r\n", b"VERSION"))?;
+        server.wait_until(answers)?;
         Ok(Self { server })
     }
 
@@ -43,7 +44,7 @@ impl Memcached {
     /// If it does not answer any more.
     pub fn restart(&mut self) -> Result<(), Missing> {
         self.server.restart()?;
-        self.server.wait_until(|stream| says(stream, b"version\r\n", b"VERSION"))
+        self.server.wait_until(answers)
     }
 
     /// Where it is, such as `memcached://127.0.0.1:4711`.
@@ -80,4 +81,8 @@ impl Memcached {
         let found = lines.find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
         found.unwrap_or_default()
     }
+}
+
+fn answers(stream: TcpStream) -> bool {
+    says(stream, b"version\r\n", b"VERSION")
 }

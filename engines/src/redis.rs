@@ -5,10 +5,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::{Missing, PATIENCE, Server, free_port, missing, says};
+use crate::{Missing, Server, comes_about, free_port, missing, says};
 
 const PACKAGE: &str = "redis-server";
 /// How many of a cluster's nodes are masters; as many are their replicas.
@@ -67,7 +66,7 @@ impl Redis {
     /// If it does not answer any more.
     pub fn restart(&mut self) -> Result<(), Missing> {
         self.server.restart()?;
-        self.server.wait_until(|stream| says(stream, b"PING\r\n", b"+PONG"))
+        self.server.wait_until(answers)
     }
 
     /// Where it is, such as `redis://127.0.0.1:4711`.
@@ -248,7 +247,7 @@ fn sentinel(master: u16) -> Result<Server, Missing> {
         let _ = fs::write(&settings, text);
         ("redis-server".into(), vec![settings.display().to_string(), "--sentinel".into()])
     })?;
-    server.wait_until(|stream| says(stream, b"PING\r\n", b"+PONG"))?;
+    server.wait_until(answers)?;
     Ok(server)
 }
 
@@ -263,19 +262,16 @@ fn server(more: &[&str]) -> Result<Server, Missing> {
         words.extend(more.iter().map(|word| (*word).to_owned()));
         ("redis-server".into(), words)
     })?;
-    server.wait_until(|stream| says(stream, b"PING\r\n", b"+PONG"))?;
+    server.wait_until(answers)?;
     Ok(server)
 }
 
 fn wait(until: impl Fn() -> bool) -> Result<(), Missing> {
-    let began = Instant::now();
-    while began.elapsed() < PATIENCE {
-        if until() {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(20));
-    }
-    Err(Missing("Redis does not come to rest".into()))
+    comes_about(until).then_some(()).ok_or_else(|| Missing("Redis does not come to rest".into()))
+}
+
+fn answers(stream: TcpStream) -> bool {
+    says(stream, b"PING\r\n", b"+PONG")
 }
 
 /// The text of an answer; of nested ones all of it.
