@@ -34,7 +34,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use crate::cookie::{CookieSettings, SameSite};
 use crate::factory::StoredBuilder;
-use crate::store::{AnyStore, StoreError, sweep_forever};
+use crate::store::{AnyOptions, AnyStore, StoreError, sweep_forever};
 use crate::{ConfigError, StoredFactory};
 
 mod value;
@@ -69,12 +69,8 @@ pub async fn open(url: &str) -> Result<StoredFactory<AnyStore>, OpenError> {
 #[derive(Clone, Default)]
 #[must_use = "nothing is opened before `open` is called"]
 pub struct Settings {
-    store: String,
-    prefix: Option<String>,
-    table: Option<String>,
+    store: AnyOptions,
     create_table: bool,
-    max_connections: Option<u32>,
-    connect_timeout: Option<Duration>,
     io_timeout: Option<Option<Duration>>,
     fail_fast_after: Option<Option<u32>>,
     sweep_every: Option<Option<Duration>>,
@@ -141,7 +137,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 impl Settings {
     /// A store's URL, and the defaults.
     pub fn new(store: impl Into<String>) -> Self {
-        Self { store: store.into(), ..Self::default() }
+        Self { store: AnyStore::options(&store.into()), ..Self::default() }
     }
 
     /// What the environment says in variables that begin with `prefix`: with `SESSION_` the setting `idle_limit` is
@@ -166,20 +162,7 @@ impl Settings {
     /// # Errors
     /// [`OpenError`]: a cookie that browsers would refuse, a URL of no store, a store that does not answer.
     pub async fn open(self) -> Result<StoredFactory<AnyStore>, OpenError> {
-        let mut options = AnyStore::options(&self.store);
-        if let Some(prefix) = &self.prefix {
-            options = options.prefix(prefix);
-        }
-        if let Some(table) = &self.table {
-            options = options.table(table);
-        }
-        if let Some(connections) = self.max_connections {
-            options = options.max_connections(connections);
-        }
-        if let Some(timeout) = self.connect_timeout {
-            options = options.connect_timeout(timeout);
-        }
-        let store = options.open().await?;
+        let store = self.store.clone().open().await?;
         if self.create_table {
             store.create_table().await?;
         }
@@ -220,12 +203,12 @@ impl Settings {
     fn set<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         let cookie = &mut self.cookie;
         match name {
-            "store" => self.store = map.next_value()?,
-            "prefix" => self.prefix = Some(map.next_value()?),
-            "table" => self.table = Some(map.next_value()?),
+            "store" => self.store.url = map.next_value()?,
+            "prefix" => self.store.prefix = Some(map.next_value()?),
+            "table" => self.store.table = Some(map.next_value()?),
             "create_table" => self.create_table = map.next_value::<Flag>()?.0,
-            "max_connections" => self.max_connections = Some(map.next_value::<Count>()?.0),
-            "connect_timeout" => self.connect_timeout = map.next_value::<Span>()?.0,
+            "max_connections" => self.store.max_connections = Some(map.next_value::<Count>()?.0),
+            "connect_timeout" => self.store.connect_timeout = map.next_value::<Span>()?.0,
             "io_timeout" => self.io_timeout = Some(map.next_value::<Span>()?.0),
             "fail_fast_after" => self.fail_fast_after = Some(map.next_value::<Limit>()?.0),
             "sweep_every" => self.sweep_every = Some(map.next_value::<Span>()?.0),
@@ -297,7 +280,7 @@ impl<'de> Deserialize<'de> for Settings {
                 while let Some(name) = map.next_key::<String>()? {
                     settings.set(&name, &mut map)?;
                 }
-                if settings.store.is_empty() {
+                if settings.store.url.is_empty() {
                     let missing = "setting `store` is missing: the URL of a store";
                     return Err(A::Error::custom(missing));
                 }

@@ -32,11 +32,11 @@ fn the_environment_says_the_same_as_a_file() {
     ])
     .unwrap();
     for settings in [file, environment] {
-        assert_eq!(settings.store, "memory:");
+        assert_eq!(settings.store.url, "memory:");
         assert_eq!(settings.idle_limit, Some(Some(Duration::from_secs(600))));
         assert_eq!(settings.absolute_limit, Some(None));
         assert_eq!(settings.io_timeout, Some(Some(Duration::from_millis(250))));
-        assert_eq!((settings.create_table, settings.max_connections), (true, Some(7)));
+        assert_eq!((settings.create_table, settings.store.max_connections), (true, Some(7)));
         assert_eq!(settings.cookie.same_site, Some(SameSite::Strict));
     }
 }
@@ -47,7 +47,7 @@ fn the_guide_s_settings_in_toml_are_read() {
     let toml = guide.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let settings: Settings = toml::from_str(toml).unwrap();
     assert_eq!(
-        (&*settings.store, settings.prefix.as_deref()),
+        (&*settings.store.url, settings.store.prefix.as_deref()),
         ("redis://127.0.0.1", Some("shop:"))
     );
     assert_eq!(settings.idle_limit, Some(Some(Duration::from_secs(1200))));

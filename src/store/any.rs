@@ -49,20 +49,20 @@ pub enum AnyStore {
 
 /// How the store of a URL is to be reached. What a store has no use for is not an error.
 #[must_use = "nothing is opened before `open` is called"]
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct AnyOptions {
-    url: String,
+    pub(crate) url: String,
     #[cfg_attr(not(feature = "redis"), allow(dead_code))]
-    prefix: Option<String>,
+    pub(crate) prefix: Option<String>,
     #[cfg_attr(not(any(feature = "mysql", feature = "postgres")), allow(dead_code))]
-    table: Option<String>,
+    pub(crate) table: Option<String>,
     #[cfg_attr(not(any(feature = "mysql", feature = "postgres")), allow(dead_code))]
-    max_connections: Option<u32>,
+    pub(crate) max_connections: Option<u32>,
     #[cfg_attr(
         not(any(feature = "mysql", feature = "postgres", feature = "redis")),
         allow(dead_code)
     )]
-    connect_timeout: Option<Duration>,
+    pub(crate) connect_timeout: Option<Duration>,
 }
 
 /// What a URL begins with, and the feature that it takes.
@@ -215,13 +215,7 @@ impl AnyStore {
 
     /// For other options.
     pub fn options(url: &str) -> AnyOptions {
-        AnyOptions {
-            url: url.to_owned(),
-            prefix: None,
-            table: None,
-            max_connections: None,
-            connect_timeout: None,
-        }
+        AnyOptions { url: url.to_owned(), ..AnyOptions::default() }
     }
 
     /// The table and its indexes as SQL, where the store has a table that can be made beforehand.
