@@ -4,7 +4,7 @@ use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
-use crate::error::causes;
+use crate::error::tell_answered;
 use crate::tower::{ErrorResponse, PlainText};
 use crate::{Error, Session};
 
@@ -22,12 +22,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
 /// The error's text with its [status](Error::status).
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let cause = causes(&self);
-        if self.status().is_server_error() {
-            tracing::error!(kind = self.kind(), error = %self, cause, "session error answered");
-        } else {
-            tracing::warn!(kind = self.kind(), error = %self, "session error answered");
-        }
+        tell_answered(&self);
         PlainText.respond(&self)
     }
 }

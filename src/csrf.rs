@@ -68,7 +68,7 @@
 //!   the server's applies.
 
 mod double_submit;
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "actix"))]
 mod guard;
 mod holder;
 mod html;
@@ -81,11 +81,12 @@ mod token;
 use http::{HeaderMap, Uri};
 
 pub use double_submit::DoubleSubmit;
+#[cfg(any(feature = "tower", feature = "actix"))]
+pub use guard::{CsrfLayer, CsrfPredicate, NotFound, Replay, check_request};
+#[cfg(feature = "actix")]
+pub use guard::{CsrfMiddleware, PredicateMiddleware, ValidToken, check_payload};
 #[cfg(feature = "tower")]
-pub use guard::{
-    CsrfLayer, CsrfPredicate, CsrfService, NotFound, Or, Otherwise, PredicateFuture,
-    PredicateService, Replay, ResponseFuture, check_request,
-};
+pub use guard::{CsrfService, Or, Otherwise, PredicateFuture, PredicateService, ResponseFuture};
 pub use holder::Csrf;
 pub use html::{Html, SCRIPT};
 pub use lookup::Lookup;

@@ -67,7 +67,8 @@ pub enum Error {
     /// The request came through no session layer.
     #[error(
         "no session here: this route has no SessionLayer; add \
-         `.layer(cloakroom::SessionLayer::new(factory))` after the route is declared"
+         `.layer(cloakroom::SessionLayer::new(factory))` after the route is declared, \
+         or `.wrap(…)` with actix-web"
     )]
     NoLayer,
     /// The operating system gave no random bytes.
@@ -186,6 +187,17 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+/// Says that a handler's error became its response.
+#[cfg(any(feature = "axum", feature = "actix"))]
+pub(crate) fn tell_answered(error: &Error) {
+    let cause = causes(error);
+    if error.status().is_server_error() {
+        tracing::error!(kind = error.kind(), %error, cause, "session error answered");
+    } else {
+        tracing::warn!(kind = error.kind(), %error, "session error answered");
+    }
 }
 
 /// By how much a session is too large for its cookie, and which keys fill it.

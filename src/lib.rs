@@ -1,4 +1,4 @@
-//! Web sessions: per-visitor data, flash messages and CSRF protection for axum and any tower service.
+//! Web sessions: per-visitor data, flash messages and CSRF protection for axum, any tower service, and actix-web.
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
@@ -58,7 +58,8 @@
 //! | feature | default | what |
 //! |---|---|---|
 //! | `axum` | yes | [`Session`] as an extractor, [`Error`] as a response; turns on `tower` |
-//! | `tower` | yes | [`SessionLayer`], [`CsrfLayer`] |
+//! | `tower` | yes | [`SessionLayer`], [`CsrfLayer`] as layers |
+//! | `actix` | no | the same as middleware of actix-web, [`Session`] as an extractor, [`Error`] as a response |
 //! | `askama`, `minijinja` | no | templates print [`csrf::Html`] as it is |
 //! | `postgres` | no | `store::PostgresStore` |
 //! | `redis` | no | `store::RedisStore` |
@@ -75,22 +76,28 @@
 #![warn(unreachable_pub)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "actix")]
+pub mod actix;
 #[cfg(feature = "axum")]
 mod axum;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod cookie;
-#[cfg_attr(not(feature = "tower"), allow(dead_code))] // much of it is for the guard
+#[cfg_attr(not(any(feature = "tower", feature = "actix")), allow(dead_code))]
+// much of it is for the guard
 pub mod csrf;
 pub mod error;
 pub mod factory;
 pub mod flash;
 pub mod keyring;
+#[cfg(any(feature = "tower", feature = "actix"))]
+mod layer;
 pub mod random;
 pub mod session;
 #[cfg(feature = "settings")]
 pub mod settings;
-#[cfg_attr(not(feature = "tower"), allow(dead_code))] // the layer is what opens and closes slots
+#[cfg_attr(not(any(feature = "tower", feature = "actix")), allow(dead_code))]
+// the layer is what opens and closes slots
 mod slot;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
@@ -100,18 +107,18 @@ pub mod time;
 #[cfg(feature = "tower")]
 pub mod tower;
 
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "tower", feature = "actix"))]
 pub use csrf::CsrfLayer;
 pub use error::{ConfigError, Error};
 pub use factory::{SessionFactory, SignedCookieFactory, StoredFactory};
 pub use flash::Queue;
 pub use keyring::Secret;
+#[cfg(any(feature = "tower", feature = "actix"))]
+pub use layer::SessionLayer;
 pub use session::{Entries, Key, Session, Value};
 #[cfg(feature = "settings")]
 pub use settings::open;
 pub use time::Timestamp;
-#[cfg(feature = "tower")]
-pub use tower::SessionLayer;
 
 /// The README's code is compiled with the tests.
 #[cfg(all(doctest, feature = "axum"))]

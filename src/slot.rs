@@ -9,14 +9,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, Request, StatusCode};
 use tokio::sync::OnceCell;
 
 use crate::cookie::{CookieHeader, SetCookies};
 use crate::factory::{Commit, SessionFactory};
 use crate::session::{BoxFuture, Ending};
 use crate::{Error, Session};
+
+#[cfg(any(feature = "tower", feature = "actix"))]
+mod answering;
+mod head;
+
+#[cfg(any(feature = "tower", feature = "actix"))]
+pub(crate) use answering::{Answering, InsteadOf};
+pub(crate) use head::Head;
+#[cfg(any(feature = "tower", feature = "actix"))]
+pub(crate) use head::Outgoing;
+use head::has_word;
 
 type AnyBase = Arc<dyn Any + Send + Sync>;
 
@@ -88,6 +98,10 @@ pub(crate) enum Answer {
 }
 
 impl Slot {
+    /// The headers that opening a session looks at.
+    #[cfg(feature = "actix")]
+    pub(crate) const HEADERS: [HeaderName; 2] = [CookieHeader::NAME, SEC_PURPOSE];
+
     pub(crate) fn new(factory: Arc<dyn AnyFactory>) -> Self {
         Self(Arc::new(Place { factory, opened: OnceCell::new(), closed: AtomicBool::new(false) }))
     }
@@ -97,7 +111,9 @@ impl Slot {
         let place = &*self.0;
         let open = || async {
             let (session, base) = place.factory.open(headers).await?;
-            let is_prefetch = has_word(headers, SEC_PURPOSE, &["prefetch"]);
+            let purposes = headers.get_all(SEC_PURPOSE).into_iter();
+            let purposes = purposes.filter_map(|field| field.to_str().ok());
+            let is_prefetch = has_word(purposes, &["prefetch"]);
             Ok::<_, Error>(Open { session, base, is_prefetch })
         };
         let session = place.opened.get_or_try_init(open).await?.session.clone();
@@ -116,7 +132,7 @@ impl Slot {
         let open = self.0.opened.get()?;
         if let Some((usage, is_gone)) = open.session.close_at_rest() {
             let head = Head::new(SetCookies::none(), usage.seen, usage.has_token);
-            return Some(Closed::AtRest(Head { is_gone, ..head }));
+            return Some(Closed::AtRest(head.of_gone(is_gone)));
         }
         let (factory, base) = (self.0.factory.clone(), open.base.clone());
         let commit = open.session.close(ending(answer, open.is_prefetch));
@@ -184,74 +200,12 @@ impl Future for Keeping {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let cookies = ready!(self.keeping.as_mut().poll(context))?;
         let head = Head::new(cookies, self.seen, self.has_token);
-        Poll::Ready(Ok(Head { is_gone: self.session.is_gone(), ..head }))
-    }
-}
-
-/// What the session adds to the response's head.
-pub(crate) struct Head {
-    cookies: SetCookies,
-    /// The response may depend on the cookie.
-    seen: bool,
-    /// A CSRF token may stand in the response.
-    has_token: bool,
-    is_gone: bool,
-}
-
-impl Head {
-    pub(crate) const fn new(cookies: SetCookies, seen: bool, has_token: bool) -> Self {
-        Self { cookies, seen, has_token, is_gone: false }
-    }
-
-    /// Whether another request had ended the session.
-    pub(crate) const fn is_gone(&self) -> bool {
-        self.is_gone
-    }
-
-    /// For the response that replaces one whose session could not be kept: no cookie, and not to be stored.
-    pub(crate) fn refuse(headers: &mut HeaderMap) {
-        vary_by_cookie(headers);
-        forbid_storing(headers);
-    }
-
-    /// Sets the cookies, and keeps caches from giving one visitor's page, cookie or token to another (S88).
-    pub(crate) fn apply(self, headers: &mut HeaderMap) {
-        if self.seen || !self.cookies.is_empty() {
-            vary_by_cookie(headers);
-        }
-        if self.has_token || !self.cookies.is_empty() {
-            forbid_storing(headers);
-        }
-        for cookie in self.cookies {
-            headers.append(SET_COOKIE, cookie.into_header());
-        }
-    }
-}
-
-fn vary_by_cookie(headers: &mut HeaderMap) {
-    if !has_word(headers, VARY, &["*", "cookie"]) {
-        headers.append(VARY, HeaderValue::from_static("Cookie"));
-    }
-}
-
-/// Unless the handler has itself kept shared caches from storing the response.
-fn forbid_storing(headers: &mut HeaderMap) {
-    if !has_word(headers, CACHE_CONTROL, &["private", "no-store"]) {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Poll::Ready(Ok(head.of_gone(self.session.is_gone())))
     }
 }
 
 /// What a browser says of a request that nobody asked for yet (Fetch, "Sec-Purpose").
 const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
-
-/// Whether a comma-separated header has one of these members.
-fn has_word(headers: &HeaderMap, name: HeaderName, words: &[&str]) -> bool {
-    let fields = headers.get_all(name).into_iter().filter_map(|field| field.to_str().ok());
-    let members = fields.flat_map(|field| field.split(','));
-    // A member may have parameters: `prefetch;prerender`.
-    let mut members = members.filter_map(|member| member.split(';').next());
-    members.any(|member| words.iter().any(|word| member.trim().eq_ignore_ascii_case(word)))
-}
 
 /// Finding the session of a request.
 impl Session {

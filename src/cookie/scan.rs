@@ -3,8 +3,8 @@
 //! Names are compared byte for byte. Only space and tab are trimmed; a quoted string, `$Version`, percent signs and
 //! bytes that are not text have no meaning here (S11). A pair without `=` has no name and so is nobody's (S12).
 
-use http::HeaderMap;
 use http::header::COOKIE;
+use http::{HeaderMap, HeaderName};
 use memchr::{memchr, memchr_iter};
 
 /// The `Cookie` fields of a request. HTTP/2 may send several (S12).
@@ -27,6 +27,9 @@ pub enum Candidates<'a> {
 }
 
 impl<'a> CookieHeader<'a> {
+    /// What it is called.
+    pub(crate) const NAME: HeaderName = COOKIE;
+
     /// Looks at these headers.
     #[must_use]
     pub const fn new(headers: &'a HeaderMap) -> Self {
@@ -36,7 +39,7 @@ impl<'a> CookieHeader<'a> {
     /// Whether the request carries no cookie at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.headers.contains_key(COOKIE)
+        !self.headers.contains_key(Self::NAME)
     }
 
     /// The values of the cookie called `name`, equal ones counted once.
@@ -53,7 +56,7 @@ impl<'a> CookieHeader<'a> {
     #[must_use]
     pub fn named(&self, name: &str) -> Candidates<'a> {
         let mut found = Candidates::None;
-        for value in self.headers.get_all(COOKIE) {
+        for value in self.headers.get_all(Self::NAME) {
             for value in values(value.as_bytes(), name.as_bytes()) {
                 found = match found {
                     Candidates::None => Candidates::One(value),

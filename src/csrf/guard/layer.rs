@@ -4,17 +4,15 @@ use std::sync::Arc;
 
 use http::Method;
 use http::request::Parts;
-use tower_layer::Layer;
 
 use super::decide::Tokens;
 use super::predicate::CsrfPredicate;
-use super::service::CsrfService;
 use super::settings::Guard;
 use crate::ConfigError;
 use crate::csrf::double_submit::DoubleSubmit;
 use crate::csrf::lookup::Lookup;
 use crate::csrf::refused::CsrfError;
-use crate::tower::PlainText;
+use crate::layer::PlainText;
 
 /// Refuses requests that another site may have caused. Put it inside of the [`SessionLayer`](crate::SessionLayer),
 /// that is, before it.
@@ -150,8 +148,12 @@ impl<E> CsrfLayer<E> {
     /// signatures of their own.
     ///
     /// Compared with the route that matched, never with the request's path (S58). With axum, for layers on a
-    /// `Router`; elsewhere see [`only_if`](Self::only_if).
-    #[cfg(feature = "axum")]
+    /// `Router`; with actix-web, see below; elsewhere see [`only_if`](Self::only_if).
+    ///
+    /// In actix-web a middleware around an application or a scope runs before the router has decided, and what it can
+    /// know is the first resource in order of declaration whose pattern has the path, whatever its guards: declare no
+    /// other resource with the paths of an exempt one.
+    #[cfg(any(feature = "axum", feature = "actix"))]
     #[must_use]
     pub fn exempt(self, route: impl Into<String>) -> Self {
         self.with(|guard| {
@@ -215,13 +217,5 @@ impl<E> CsrfLayer<E> {
     ) -> Result<Self, ConfigError> {
         set(Arc::make_mut(&mut self.guard))?;
         Ok(self)
-    }
-}
-
-impl<S, E: Clone> Layer<S> for CsrfLayer<E> {
-    type Service = CsrfService<S, E>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        CsrfService::new(inner, self.clone())
     }
 }

@@ -90,13 +90,30 @@ async fn find_in_form<B: Body + Unpin>(
     }
 }
 
-/// The route by which a router found the handler, as it was declared (S58).
-#[cfg(feature = "axum")]
-pub(super) fn matched_route(extensions: &Extensions) -> Option<&str> {
-    extensions.get::<::axum::extract::MatchedPath>().map(|route| route.as_str())
+/// Whether it can be right at all, without a look at the session or the body.
+#[cfg(feature = "actix")]
+pub(super) fn may_carry_token(parts: &Parts, lookup: &Lookup) -> bool {
+    let in_form = || lookup.form_field().is_some() && Encoding::of(&parts.headers).is_some();
+    lookup.before_form(&parts.uri, &parts.headers).is_some()
+        || lookup.after_form(&parts.headers).is_some()
+        || in_form()
 }
 
-#[cfg(not(feature = "axum"))]
-pub(super) fn matched_route(_: &Extensions) -> Option<&str> {
+/// A route as it was declared, where the adapter has found it out.
+#[cfg(feature = "actix")]
+#[derive(Debug, Clone)]
+pub(super) struct Route(pub(super) std::sync::Arc<str>);
+
+/// The route by which a router found the handler, as it was declared (S58).
+pub(super) fn matched_route(extensions: &Extensions) -> Option<&str> {
+    #[cfg(feature = "axum")]
+    if let Some(route) = extensions.get::<::axum::extract::MatchedPath>() {
+        return Some(route.as_str());
+    }
+    #[cfg(feature = "actix")]
+    if let Some(route) = extensions.get::<Route>() {
+        return Some(&route.0);
+    }
+    let _ = extensions;
     None
 }

@@ -50,6 +50,12 @@ impl Guard {
         decide(kind, evidence, has_cookie, self.tokens)
     }
 
+    /// Whether it is let through without a look at anything else.
+    #[cfg(feature = "actix")]
+    pub(super) fn is_safe(&self, method: &Method, headers: &HeaderMap) -> bool {
+        self.kind(method, headers) == Kind::Safe
+    }
+
     fn lets_through(&self, parts: &Parts, route: Option<&str>) -> bool {
         let is_exempt = route.is_some_and(|route| self.exempt.contains(route));
         is_exempt || self.only_if.as_ref().is_some_and(|condition| !condition(parts))

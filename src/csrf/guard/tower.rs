@@ -1,15 +1,16 @@
-//! The guard at work: a request's way past it, or back.
+//! The guard at work in tower: a request's way past it, or back.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::header::{ORIGIN, REFERER, VARY};
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
+use tower_layer::Layer;
 use tower_service::Service;
 
+use super::answer::{finish, refuse};
 use super::decide::Verdict;
 use super::layer::CsrfLayer;
 use super::replay::Replay;
@@ -17,20 +18,25 @@ use super::request::{examine, matched_route};
 use crate::Error;
 use crate::csrf::double_submit::Visitor;
 use crate::csrf::refused::CsrfError;
-use crate::slot::Head;
 use crate::tower::{ErrorResponse, PlainText};
+
+impl<S, E: Clone> Layer<S> for CsrfLayer<E> {
+    type Service = CsrfService<S, E>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        CsrfService { inner, layer: self.clone() }
+    }
+}
+
+mod predicate;
+
+pub use predicate::{Otherwise, PredicateFuture, PredicateService};
 
 /// A service behind a [`CsrfLayer`].
 #[derive(Debug, Clone)]
 pub struct CsrfService<S, E = PlainText> {
     inner: S,
     layer: CsrfLayer<E>,
-}
-
-impl<S, E> CsrfService<S, E> {
-    pub(super) const fn new(inner: S, layer: CsrfLayer<E>) -> Self {
-        Self { inner, layer }
-    }
 }
 
 type Examined<B> = (Request<Replay<B>>, Result<(), Error>);
@@ -131,7 +137,8 @@ where
             let (inner, (request, examined)) = match this.state.as_mut().project() {
                 StateProjection::Answering { answering } => {
                     let response = ready!(answering.poll(context))?;
-                    return Poll::Ready(Ok(finish(this.layer, this.visitor.as_ref(), response)));
+                    let (visitor, on_error) = (this.visitor.as_ref(), &this.layer.on_error);
+                    return Poll::Ready(Ok(finish(response, visitor, on_error)));
                 }
                 StateProjection::Examining { inner, examining } => {
                     let examined = ready!(examining.as_mut().poll(context));
@@ -143,66 +150,12 @@ where
                     judged
                 }
             };
-            if let Err(error) = examined {
-                if let Some(refused) = refused(&error) {
-                    this.layer.tell(refused, request.headers());
-                }
-                if !this.layer.guard.only_reports {
-                    return Poll::Ready(Ok(this.layer.refuse(&error)));
-                }
+            if let Err(error) = this.layer.guard.enforce(examined, request.headers()) {
+                let mut response = this.layer.on_error.respond(&error);
+                refuse(&mut response, &error);
+                return Poll::Ready(Ok(response));
             }
             this.state.set(State::answering(inner, request));
         }
     }
-}
-
-impl<E> CsrfLayer<E> {
-    fn tell(&self, refused: &CsrfError, headers: &HeaderMap) {
-        let (rule, is_enforced) = (refused.rule().as_str(), !self.guard.only_reports);
-        let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
-        let has_referer = headers.contains_key(REFERER);
-        tracing::warn!(rule, is_enforced, origin, has_referer, "request refused by the CSRF guard");
-        (self.guard.on_refused)(refused);
-    }
-
-    fn refuse<B>(&self, error: &Error) -> Response<B>
-    where
-        E: ErrorResponse<B>,
-    {
-        let mut response = self.on_error.respond(error);
-        if let Some(refused) = refused(error) {
-            response.extensions_mut().insert(*refused);
-        }
-        Head::refuse(response.headers_mut());
-        let vary = HeaderValue::from_static("Origin, Sec-Fetch-Site");
-        response.headers_mut().append(VARY, vary);
-        response
-    }
-}
-
-/// What a visitor's own cookie adds to the response, where there are no sessions.
-fn finish<E, B>(
-    layer: &CsrfLayer<E>,
-    visitor: Option<&Visitor>,
-    mut response: Response<B>,
-) -> Response<B>
-where
-    E: ErrorResponse<B>,
-{
-    match visitor.map(Visitor::close) {
-        None => {}
-        Some(Ok(sent)) => {
-            Head::new(sent.cookies, sent.is_read, sent.has_token).apply(response.headers_mut());
-        }
-        Some(Err(error)) => {
-            tracing::error!(kind = error.kind(), %error, "CSRF cookie not sent");
-            response = layer.on_error.respond(&error);
-            Head::refuse(response.headers_mut());
-        }
-    }
-    response
-}
-
-const fn refused(error: &Error) -> Option<&CsrfError> {
-    if let Error::Csrf(refused) = error { Some(refused) } else { None }
 }

@@ -7,15 +7,18 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Response;
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 
-use super::ErrorResponse;
+use super::{Answer, Closed, Head, Keeping, Outgoing, Slot};
 use crate::Error;
 use crate::error::causes;
-use crate::session::Gone;
-use crate::slot::{Answer, Closed, Head, Keeping, Slot};
+
+/// What goes out where the session could not be kept.
+pub(crate) trait InsteadOf<R> {
+    /// In place of `response`.
+    fn instead_of(&self, response: R, error: &Error) -> R;
+}
 
 /// How far the handler is.
 #[derive(Clone, Copy)]
@@ -27,18 +30,18 @@ enum Handled {
 }
 
 pin_project! {
-    /// The future of a [`SessionService`](super::SessionService).
-    pub struct ResponseFuture<F, B, E> {
+    /// A handler at work, and what becomes of its session.
+    pub(crate) struct Answering<F, R, E> {
         #[pin]
         handler: F,
         slot: Slot,
         is_head: bool,
         on_error: E,
         handled: Handled,
-        keeping: Option<(Keeping, Response<B>)>,
+        keeping: Option<(Keeping, R)>,
     }
 
-    impl<F, B, E> PinnedDrop for ResponseFuture<F, B, E> {
+    impl<F, R, E> PinnedDrop for Answering<F, R, E> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             let keeping = match this.keeping.take() {
@@ -52,16 +55,17 @@ pin_project! {
     }
 }
 
-impl<F, B, E> ResponseFuture<F, B, E> {
-    pub(super) const fn new(handler: F, slot: Slot, is_head: bool, on_error: E) -> Self {
+impl<F, R, E> Answering<F, R, E> {
+    pub(crate) const fn new(handler: F, slot: Slot, is_head: bool, on_error: E) -> Self {
         Self { handler, slot, is_head, on_error, handled: Handled::NotYet, keeping: None }
     }
 }
 
-impl<F, B, E, R> Future for ResponseFuture<F, B, E>
+impl<F, R, X, E> Future for Answering<F, R, E>
 where
-    F: Future<Output = Result<Response<B>, R>>,
-    E: ErrorResponse<B>,
+    F: Future<Output = Result<R, X>>,
+    R: Outgoing,
+    E: InsteadOf<R>,
 {
     type Output = F::Output;
 
@@ -80,7 +84,7 @@ where
             match this.slot.close(answer) {
                 None => return Poll::Ready(Ok(response)),
                 Some(Closed::AtRest(head)) => {
-                    add(head, &mut response);
+                    head.apply(&mut response);
                     return Poll::Ready(Ok(response));
                 }
                 Some(Closed::Changed(changed)) => {
@@ -92,23 +96,15 @@ where
         let kept = ready!(Pin::new(keeping).poll(context));
         let Some((_, mut response)) = this.keeping.take() else { return Poll::Pending };
         match kept {
-            Ok(head) => add(head, &mut response),
+            Ok(head) => head.apply(&mut response),
             Err(error) => {
                 report(&error);
-                response = this.on_error.respond(&error);
-                Head::refuse(response.headers_mut());
+                response = this.on_error.instead_of(response, &error);
+                Head::refuse(&mut response);
             }
         }
         Poll::Ready(Ok(response))
     }
-}
-
-/// What the session adds to the response.
-fn add<B>(head: Head, response: &mut Response<B>) {
-    if head.is_gone() {
-        response.extensions_mut().insert(Gone);
-    }
-    head.apply(response.headers_mut());
 }
 
 /// What is left to be kept of a request that got no response.

@@ -1,0 +1,107 @@
+//! What an application is wrapped in so that its requests have sessions: the same for every framework.
+//!
+//! `tower.rs` and `actix.rs` say how a request gets through it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::SessionFactory;
+use crate::slot::{AnyFactory, Slot};
+
+/// Gives every request behind it a session: a layer for axum and any other tower service, a middleware for actix-web.
+/// `E` makes the response for a session that could not be kept.
+///
+/// It puts a slot into each request and, when the handler has answered, keeps the session before the response's
+/// head goes out, for streamed bodies too. A request whose handler does not ask for its session passes through.
+///
+/// ```
+/// # #[cfg(feature = "axum")] {
+/// use axum::{Router, routing::get};
+/// use cloakroom::{Error, Secret, Session, SessionLayer, SignedCookieFactory};
+///
+/// async fn view(session: Session) -> Result<String, Error> {
+///     session.modify("visits", |visits: &mut u32| *visits += 1)?;
+///     Ok(format!("{:?}", session.get::<u32>("visits")?))
+/// }
+///
+/// # let secret = Secret::generate().unwrap();
+/// let sessions = SessionLayer::new(SignedCookieFactory::new(secret).unwrap());
+/// let app: Router = Router::new().route("/", get(view)).layer(sessions);
+/// # }
+/// ```
+///
+/// The same handler in actix-web. A clone of the layer is the same layer: make it once, outside of the closure that
+/// makes the application.
+///
+/// ```
+/// # #[cfg(feature = "actix")] {
+/// use actix_web::{App, web};
+/// # use cloakroom::{Error, Secret, Session, SessionLayer, SignedCookieFactory};
+/// # async fn view(session: Session) -> Result<String, Error> {
+/// #     Ok(format!("{:?}", session.get::<u32>("visits")?))
+/// # }
+/// # let secret = Secret::generate().unwrap();
+///
+/// let sessions = SessionLayer::new(SignedCookieFactory::new(secret).unwrap());
+/// let app = move || App::new().route("/", web::get().to(view)).wrap(sessions.clone());
+/// # app();
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SessionLayer<E = PlainText> {
+    factory: Arc<dyn AnyFactory>,
+    pub(crate) on_error: E,
+}
+
+impl SessionLayer {
+    /// A layer that opens and keeps sessions with this factory.
+    pub fn new(factory: impl SessionFactory) -> Self {
+        Self { factory: Arc::new(factory), on_error: PlainText }
+    }
+}
+
+impl<E> SessionLayer<E> {
+    /// Makes another response for a session that could not be kept, such as one too large for its cookie.
+    ///
+    /// By default it is the error as plain text. Whatever this returns, the client's old cookie stays as it was.
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// # use cloakroom::{Error, Secret, SessionLayer, SignedCookieFactory};
+    /// # let factory = SignedCookieFactory::new(Secret::generate().unwrap()).unwrap();
+    /// use axum::response::{Html, IntoResponse, Response};
+    ///
+    /// let layer = SessionLayer::new(factory).on_error(|error: &Error| -> Response {
+    ///     (error.status(), Html("<h1>Your cart is full</h1>")).into_response()
+    /// });
+    /// # axum::Router::<()>::new().layer(layer);
+    /// # }
+    /// ```
+    ///
+    /// For actix-web the function makes an `actix_web::HttpResponse`.
+    pub fn on_error<N>(self, on_error: N) -> SessionLayer<N> {
+        SessionLayer { factory: self.factory, on_error }
+    }
+
+    /// The place for the session of a request that comes in.
+    pub(crate) fn slot(&self) -> Slot {
+        Slot::new(self.factory.clone())
+    }
+}
+
+impl<E> fmt::Debug for SessionLayer<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer").finish_non_exhaustive()
+    }
+}
+
+/// The error's text with its [status](crate::Error::status).
+///
+/// With tower, for bodies that can be made of text; for others give [`SessionLayer::on_error`] a function.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlainText;
+
+impl PlainText {
+    /// What its responses are labelled with.
+    pub(crate) const CONTENT_TYPE: &str = "text/plain; charset=utf-8";
+}
