@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 /// A body with its content type and status.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) content_type: &'static str,

@@ -124,7 +124,7 @@ impl<S: Send + Sync> FromRequest<S> for Input {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        if request.method() != Method::GET {
+        if ![Method::GET, Method::HEAD].contains(request.method()) {
             let body = String::from_request(request, state).await;
             let refuse = |error: StringRejection| refused(error.status(), error.body_text());
             return body.map(Self).map_err(refuse);

@@ -1,4 +1,4 @@
-//! One keep-alive connection, for tests that need thousands of requests, an exact moment, a header of their own, or
+//! One keep-alive connection, made again where the service ends it, for tests that need thousands of requests, an exact moment, a header of their own, or
 //! want to hang up. It keeps no cookies: each request says which ticket it shows.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A connection to a service. Dropping it hangs up.
 #[derive(Debug)]
 pub struct Connection {
+    address: String,
     stream: BufReader<TcpStream>,
     /// The other of two processes, if the service has two.
     beside: Option<String>,
@@ -51,7 +52,7 @@ impl Connection {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { stream: BufReader::new(stream), beside: None })
+        Ok(Self { address: address.into(), stream: BufReader::new(stream), beside: None })
     }
 
     /// `POST` with a body of JSON and this ticket, if it is not empty.
@@ -122,6 +123,9 @@ impl Connection {
         let mut body = vec![0; length.parse().map_err(io::Error::other)?];
         self.stream.read_exact(&mut body)?;
         let text = String::from_utf8(body).map_err(io::Error::other)?;
+        if headers.get("connection").is_some_and(|connection| connection == "close") {
+            self.stream = Self::connect(&self.address)?.stream;
+        }
         Ok(Answer { status, headers, text })
     }
 

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use ::axum::Router;
 use cloakroom::store::{
     Dialect, Index, MemcachedStore, MemoryStore, MySqlStore, PostgresStore, RedisStore, SqlOptions,
     SqliteStore, Store,
@@ -12,13 +11,13 @@ use cloakroom::testing::{FakeClock, FaultyStore};
 use cloakroom::time::{Clock, SystemClock};
 use cloakroom::{SignedCookieFactory, StoredFactory};
 
-use crate::axum;
 use crate::faults::Faulty;
 use crate::options::{FactoryUrl, Options};
+use crate::server::Site;
 use crate::setup::Setup;
 
-/// The service with the factory that the options name. What is wrong with them, such as a weak secret, is text.
-pub(crate) async fn service(options: &Options) -> Result<Router, String> {
+/// The site with the factory that the options name. What is wrong with them, such as a weak secret, is text.
+pub(crate) async fn site(options: &Options) -> Result<Site, String> {
     let clock = options.now.map(FakeClock::at);
     let setup = Setup { clock: clock.clone(), ..Setup::default() };
     let clock = move || clock.as_ref().map_or_else(|| SystemClock.now(), FakeClock::now);
@@ -51,7 +50,7 @@ pub(crate) async fn service(options: &Options) -> Result<Router, String> {
             };
             let store = memcached.connect().await.map_err(|error| error_chain(&error))?;
             let (factory, setup) = factory(options, store, setup)?;
-            axum::app(factory, setup, &options.csrf).map_err(|error| error.to_string())
+            Site::new(options, factory, setup).map_err(|error| error.to_string())
         }
     }
 }
@@ -61,7 +60,7 @@ async fn sql<D: Dialect>(
     store: SqlOptions<D>,
     options: &Options,
     setup: Setup,
-) -> Result<Router, String> {
+) -> Result<Site, String> {
     let store = match &options.stored.prefix {
         Some(table) => store.table(table),
         None => store,
@@ -72,7 +71,7 @@ async fn sql<D: Dialect>(
 }
 
 /// The session in a signed cookie.
-fn signed_cookie(options: &Options, setup: Setup) -> Result<Router, String> {
+fn signed_cookie(options: &Options, setup: Setup) -> Result<Site, String> {
     let refused = setup.stats.clone();
     let mut builder = SignedCookieFactory::builder(options.secret.as_str())
         // The testbed is reached over plain http, where a browser would not send a Secure cookie back.
@@ -91,14 +90,14 @@ fn signed_cookie(options: &Options, setup: Setup) -> Result<Router, String> {
         builder = builder.clock(clock);
     }
     let factory = builder.build().map_err(|error| error.to_string())?;
-    axum::app(factory, setup, &options.csrf).map_err(|error| error.to_string())
+    Site::new(options, factory, setup).map_err(|error| error.to_string())
 }
 
 /// The session in a store that finds sessions by their owner.
-fn stored<S: Index + Clone>(options: &Options, store: S, setup: Setup) -> Result<Router, String> {
+fn stored<S: Index + Clone>(options: &Options, store: S, setup: Setup) -> Result<Site, String> {
     let (factory, setup) = factory(options, store, setup)?;
     let setup = Setup { owners: Some(Arc::new(factory.clone())), ..setup };
-    axum::app(factory, setup, &options.csrf).map_err(|error| error.to_string())
+    Site::new(options, factory, setup).map_err(|error| error.to_string())
 }
 
 /// The session in a store.

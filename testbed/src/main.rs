@@ -1,24 +1,28 @@
 //! The testbed: a small HTTP service with every session operation on a route, driven from outside by tests.
 //!
-//! A request goes through `axum.rs` (routes, extractor) into `operation.rs` (what each route does to the
-//! session). A second adapter would be a neighbour of `axum.rs`; the operations stay the same.
+//! A request goes through `axum.rs` or `actix.rs` (routes, extractor) into `operation.rs` (what each route does to the
+//! session).
 
+mod actix;
 mod answer;
 mod axum;
 mod factory;
 mod faults;
 mod flash_page;
+mod guarded;
 mod operation;
 mod options;
 mod owners;
+mod server;
 mod setup;
 mod stats;
 
 use std::io;
+use std::net::TcpListener;
 use std::process::ExitCode;
 
 use options::Options;
-use tokio::net::TcpListener;
+use server::Site;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -26,7 +30,7 @@ use tokio::sync::oneshot;
 async fn main() -> ExitCode {
     let options = Options::parse(std::env::args().skip(1));
     let prepared = match options {
-        Ok(options) => factory::service(&options).await.map(|service| (options, service)),
+        Ok(options) => factory::site(&options).await.map(|site| (options, site)),
         Err(problem) => Err(problem),
     };
     match prepared {
@@ -34,7 +38,7 @@ async fn main() -> ExitCode {
             eprintln!("cloakroom-testbed: {problem}");
             ExitCode::from(2)
         }
-        Ok((options, service)) => match serve(&options, service).await {
+        Ok((options, site)) => match serve(&options, site).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("cloakroom-testbed: {}: {error}", options.listen);
@@ -45,10 +49,10 @@ async fn main() -> ExitCode {
 }
 
 /// Serves until it is told to stop, then finishes the requests in flight.
-async fn serve(options: &Options, app: ::axum::Router) -> io::Result<()> {
+async fn serve(options: &Options, site: Site) -> io::Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     let closed = if options.until_stdin_closes { stdin_closed() } else { never() };
-    let listener = TcpListener::bind(&options.listen).await?;
+    let listener = TcpListener::bind(&options.listen)?;
     println!("listening on http://{}", listener.local_addr()?);
     let stop = async move {
         tokio::select! {
@@ -56,7 +60,7 @@ async fn serve(options: &Options, app: ::axum::Router) -> io::Result<()> {
             Ok(()) = closed => {}
         }
     };
-    ::axum::serve(listener, app).with_graceful_shutdown(stop).await
+    site.serve(listener, stop).await
 }
 
 /// Says when stdin ends. On a thread of its own, because a blocked read cannot be called off and would hold up

@@ -3,7 +3,7 @@
 //!
 //! | option | is |
 //! |---|---|
-//! | `--adapter axum` | what serves |
+//! | `--adapter axum` or `actix` | what serves; default axum |
 //! | `--factory signed-cookie:`, `memory:`, `sqlite:PATH`, `redis://…`, `postgres://…`, `mysql://…` or `memcached://…` | where sessions are kept |
 //! | `--listen ADDRESS` | default `127.0.0.1:0` |
 //! | `--secret TEXT` | signs cookies; a store needs none |
@@ -40,6 +40,7 @@ use crate::faults::Failing;
 
 /// What the service is to be. Limits that are `None` stay as the library's defaults are.
 pub(crate) struct Options {
+    pub(crate) adapter: Adapter,
     pub(crate) listen: String,
     pub(crate) factory: FactoryUrl,
     pub(crate) secret: String,
@@ -51,6 +52,13 @@ pub(crate) struct Options {
     pub(crate) until_stdin_closes: bool,
     pub(crate) csrf: CsrfOptions,
     pub(crate) stored: StoredOptions,
+}
+
+/// What serves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Adapter {
+    Axum,
+    Actix,
 }
 
 /// Where sessions are kept.
@@ -108,7 +116,6 @@ pub(crate) type Limit = Option<Duration>;
 /// Never to be used outside of tests: it is published here.
 const SECRET: &str = "testbed-0kQ7vR2mXw9LbZ4cT8yHn5sJd1GfA6eUp3iVoKxNtMqEzBhCrWgYlSaDu";
 
-const ADAPTERS: [&str; 2] = ["axum", "actix"];
 const FACTORIES: [&str; 11] = [
     "signed-cookie:",
     "encrypted-cookie:",
@@ -127,6 +134,7 @@ impl Options {
     /// Reads the words after the program's name.
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
+            adapter: Adapter::Axum,
             listen: "127.0.0.1:0".into(),
             factory: FactoryUrl::SignedCookie,
             secret: SECRET.into(),
@@ -153,7 +161,7 @@ impl Options {
 
     fn set(&mut self, name: &str, value: Result<String, String>) -> Result<(), String> {
         match name {
-            "--adapter" => adapter(&value?)?,
+            "--adapter" => self.adapter = adapter(&value?)?,
             "--factory" => self.factory = factory(&value?)?,
             "--listen" => self.listen = value?,
             "--secret" => self.secret = value?,
@@ -224,11 +232,11 @@ impl StoredOptions {
     }
 }
 
-fn adapter(name: &str) -> Result<(), String> {
+fn adapter(name: &str) -> Result<Adapter, String> {
     match name {
-        "axum" => Ok(()),
-        _ if ADAPTERS.contains(&name) => Err(format!("--adapter {name} is not built yet")),
-        _ => Err(format!("--adapter {name}: unknown, one of {}", ADAPTERS.join(" "))),
+        "axum" => Ok(Adapter::Axum),
+        "actix" => Ok(Adapter::Actix),
+        _ => Err(format!("--adapter {name}: unknown, one of axum actix")),
     }
 }
 

@@ -47,6 +47,13 @@ every_factory!(redis, "redis:");
 every_factory!(postgres, "postgres:");
 every_factory!(mysql, "mysql:");
 every_factory!(memcached, "memcached:");
+every_factory!(actix_signed_cookie, "signed-cookie: --adapter actix");
+every_factory!(actix_memory, "memory: --adapter actix");
+every_factory!(actix_sqlite, "sqlite: --adapter actix");
+every_factory!(actix_redis, "redis: --adapter actix");
+every_factory!(actix_postgres, "postgres: --adapter actix");
+every_factory!(actix_mysql, "mysql: --adapter actix");
+every_factory!(actix_memcached, "memcached: --adapter actix");
 
 /// What is so wherever they are kept on a server.
 macro_rules! every_store {
@@ -78,24 +85,37 @@ every_store!(redis_store, "redis:");
 every_store!(redis_cluster_store, "redis+cluster:");
 every_store!(postgres_store, "postgres:");
 every_store!(mysql_store, "mysql:");
+every_store!(actix_memory_store, "memory: --adapter actix");
+every_store!(actix_sqlite_store, "sqlite: --adapter actix --durability fast");
+every_store!(actix_redis_store, "redis: --adapter actix");
+every_store!(actix_redis_cluster_store, "redis+cluster: --adapter actix");
+every_store!(actix_postgres_store, "postgres: --adapter actix");
+every_store!(actix_mysql_store, "mysql: --adapter actix");
 
-/// It finds no sessions by their owner, which `account` is about.
-#[path = "every_store"]
-mod memcached_store {
-    /// A testbed for one test alone.
-    fn start(options: &str) -> cloakroom_testbed::Service {
-        crate::start(&format!("--factory memcached: {options}"))
-    }
+/// The same for one that finds no sessions by their owner, which `account` is about.
+macro_rules! every_store_without_index {
+    ($name:ident, $factory:literal) => {
+        #[path = "every_store"]
+        mod $name {
+            /// A testbed for one test alone.
+            fn start(options: &str) -> cloakroom_testbed::Service {
+                crate::start(&format!("--factory {} {options}", $factory))
+            }
 
-    mod adding;
-    mod finality;
-    mod flash_once;
-    mod limits;
-    mod overwriting;
-    mod resurrection;
-    mod tickets;
-    mod unreliable;
+            mod adding;
+            mod finality;
+            mod flash_once;
+            mod limits;
+            mod overwriting;
+            mod resurrection;
+            mod tickets;
+            mod unreliable;
+        }
+    };
 }
+
+every_store_without_index!(memcached_store, "memcached:");
+every_store_without_index!(actix_memcached_store, "memcached: --adapter actix");
 
 /// The races, between two processes that share a store.
 macro_rules! every_shared_store {
@@ -121,6 +141,11 @@ every_shared_store!(redis_cluster_shared, "redis+cluster:");
 every_shared_store!(postgres_shared, "postgres:");
 every_shared_store!(mysql_shared, "mysql:");
 every_shared_store!(memcached_shared, "memcached:");
+every_shared_store!(actix_redis_shared, "redis: --adapter actix");
+every_shared_store!(actix_redis_cluster_shared, "redis+cluster: --adapter actix");
+every_shared_store!(actix_postgres_shared, "postgres: --adapter actix");
+every_shared_store!(actix_mysql_shared, "mysql: --adapter actix");
+every_shared_store!(actix_memcached_shared, "memcached: --adapter actix");
 
 use std::collections::HashMap;
 use std::path::PathBuf;

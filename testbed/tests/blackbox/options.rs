@@ -18,7 +18,6 @@ fn refusal(options: &[&str]) -> String {
 #[test]
 fn r54_what_cannot_be_served_is_said_at_the_start() {
     for (options, word) in [
-        (["--adapter", "actix"], "not built yet"),
         (["--adapter", "rocket"], "unknown"),
         (["--factory", "encrypted-cookie:hunter2"], "not built yet"),
         (["--factory", "redis://me:hunter2@127.0.0.1:1"], "cannot be reached"),
