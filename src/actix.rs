@@ -1,12 +1,11 @@
 //! The middleware for actix-web, [`Session`] as an argument of a handler, and [`Error`] as what a handler may fail with.
 //!
 //! [`SessionLayer`] is given to `wrap`, of an application, a scope or a resource; the innermost is the one whose
-//! sessions a handler gets. Where the handlers around it are those of a middleware, that takes the session by
-//! `request.extract::<Session>()`.
+//! sessions a handler gets. A middleware takes its session by `request.extract::<Session>()`.
 //!
 //! A handler that fails is answered by actix-web before the layer sees it, and its session is kept as it is for every
-//! response of that status. Where a *middleware* inside of the layer fails, there is no response yet that could carry
-//! a cookie: the session's changes are dropped, but for what must not wait, such as its end.
+//! response of that status. Where a *middleware* inside of the layer fails, there is no response yet: the session is
+//! kept as after a panic, and no cookie goes out (R24).
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
