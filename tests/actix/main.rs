@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+mod example;
 mod guard;
 mod middleware;
 mod predicate;
