@@ -142,8 +142,9 @@ impl FromRequest for Session {
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let parts = translate::for_opening(request);
-        Box::pin(async move { Self::of_parts(&parts.extensions, &parts.headers).await })
+        let slot = request.extensions().get::<Slot>().cloned();
+        let headers = translate::headers(request, &Slot::HEADERS);
+        Box::pin(async move { slot.ok_or(Error::NoLayer)?.session(&headers).await })
     }
 }
 

@@ -107,7 +107,7 @@ impl Slot {
     }
 
     /// The session, opened if this is the first asking (R4).
-    async fn session(&self, headers: &HeaderMap) -> Result<Session, Error> {
+    pub(crate) async fn session(&self, headers: &HeaderMap) -> Result<Session, Error> {
         let place = &*self.0;
         let open = || async {
             let (session, base) = place.factory.open(headers).await?;

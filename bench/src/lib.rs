@@ -1,5 +1,6 @@
 //! What is measured, how, and beside what.
 
+pub mod actix;
 #[cfg(feature = "peers")]
 pub mod load;
 pub mod measure;

@@ -9,25 +9,48 @@ use cloakroom::{CsrfLayer, Secret, Session, SessionLayer, SignedCookieFactory, S
 use http::{HeaderValue, Method, Response};
 use tower::{Layer, Service, service_fn};
 
+use crate::actix;
 use crate::measure::{Request, ask};
-use crate::session::{Answer, Body, NUMBER, Op, Size, answer, cookie, next_number, request};
+use crate::session::{Answer, Body, NUMBER, Op, Size, answer, bare, cookie, next_number, request};
 
 /// Makes what sends a request.
 type Begin = fn() -> Request;
 
-/// Requests by name.
-pub const ROWS: &[(&str, Begin)] = &[
-    ("no-cookie", || in_memory(None, Op::Leave)),
-    ("untouched", || in_memory(Some(Size::SMALL), Op::Leave)),
-    ("read", || in_memory(Some(Size::SMALL), Op::Read)),
-    ("read-1k", || in_memory(Some(Size::KB_1), Op::Read)),
-    ("write", || in_memory(Some(Size::SMALL), Op::Write)),
-    ("write-1k", || in_memory(Some(Size::KB_1), Op::Write)),
-    ("create", || in_memory(None, Op::Write)),
-    ("signed-read-1k", || in_cookie(Some(Size::KB_1), Op::Read)),
-    ("signed-write-1k", || in_cookie(Some(Size::KB_1), Op::Write)),
-    ("csrf-session", guarded_session),
-    ("csrf-cookie", guarded_cookie),
+/// Requests to one framework.
+pub struct Rows {
+    /// What the same request is called where there is no session.
+    pub bare: (&'static str, Begin),
+    /// Requests by name.
+    pub rows: &'static [(&'static str, Begin)],
+}
+
+/// What is measured of cloakroom alone.
+pub const ROWS: [Rows; 2] = [
+    Rows {
+        bare: ("bare", || bare(true)),
+        rows: &[
+            ("no-cookie", || in_memory(None, Op::Leave)),
+            ("untouched", || in_memory(Some(Size::SMALL), Op::Leave)),
+            ("read", || in_memory(Some(Size::SMALL), Op::Read)),
+            ("read-1k", || in_memory(Some(Size::KB_1), Op::Read)),
+            ("write", || in_memory(Some(Size::SMALL), Op::Write)),
+            ("write-1k", || in_memory(Some(Size::KB_1), Op::Write)),
+            ("create", || in_memory(None, Op::Write)),
+            ("signed-read-1k", || in_cookie(Some(Size::KB_1), Op::Read)),
+            ("signed-write-1k", || in_cookie(Some(Size::KB_1), Op::Write)),
+            ("csrf-session", guarded_session),
+            ("csrf-cookie", guarded_cookie),
+        ],
+    },
+    Rows {
+        bare: ("actix-bare", || actix::bare(true)),
+        rows: &[
+            ("actix-no-cookie", || actix::in_memory(None, Op::Leave)),
+            ("actix-untouched", || actix::in_memory(Some(Size::SMALL), Op::Leave)),
+            ("actix-read", || actix::in_memory(Some(Size::SMALL), Op::Read)),
+            ("actix-write", || actix::in_memory(Some(Size::SMALL), Op::Write)),
+        ],
+    },
 ];
 
 /// Sessions in memory.

@@ -6,17 +6,19 @@
 use std::process::ExitCode;
 
 use cloakroom_bench::measure::Request;
-use cloakroom_bench::ours;
 use cloakroom_bench::peers::{
     actix_session, axum_csrf, axum_messages, axum_session, cookie_jar, ruts, tower_http,
     tower_sessions,
 };
 use cloakroom_bench::scenario::{Contender, Goal, Measured, measure};
 use cloakroom_bench::session::{Op, Size, bare};
+use cloakroom_bench::{actix, ours};
 
 const MEMORY: &str = "**cloakroom, memory**";
 const SIGNED: &str = "**cloakroom, signed (SHA-512)**";
 const SIGNED_256: &str = "**cloakroom, signed (SHA-256)**";
+const MEMORY_ON_ACTIX: &str = "**cloakroom on actix-web, memory**";
+const SIGNED_ON_ACTIX: &str = "**cloakroom on actix-web, signed (SHA-512)**";
 const FLASH: &str = "**cloakroom, messages waiting**";
 const CSRF_COOKIE: &str = "**cloakroom, token in a cookie**";
 const CSRF_SESSION: &str = "**cloakroom, token of a session in memory**";
@@ -60,6 +62,7 @@ fn in_memory() -> Vec<Column> {
         name,
         contenders: vec![
             beside_bare(MEMORY, ours::in_memory(size, op), size),
+            on_actix(MEMORY_ON_ACTIX, actix::in_memory(size, op), size),
             beside_bare(tower_sessions::NAME, tower_sessions::in_memory(size, op), size),
             beside_bare(axum_session::NAME, axum_session::in_memory(size, op), size),
             beside_bare(ruts::NAME, ruts::in_memory(size, op), size),
@@ -81,16 +84,12 @@ fn in_memory() -> Vec<Column> {
 fn in_cookies() -> Vec<Column> {
     let (small, kilobyte, more) = (Some(Size::SMALL), Some(Size::KB_1), Some(Size::KB_2));
     let column = |name, size: Option<Size>, op, goals: &[(&'static str, f64, i64)]| {
-        let on_actix = |library, request| Contender {
-            library,
-            request,
-            bare: actix_session::bare(size.is_some()),
-        };
         let mut contenders = vec![
             beside_bare(SIGNED, ours::in_cookie(size, op), size),
             beside_bare(SIGNED_256, ours::in_cookie_sha256(size, op), size),
-            on_actix(actix_session::SIGNED, actix_session::signed(size, op)),
-            on_actix(actix_session::PRIVATE, actix_session::private(size, op)),
+            on_actix(SIGNED_ON_ACTIX, actix::in_cookie(size, op), size),
+            on_actix(actix_session::SIGNED, actix_session::signed(size, op), size),
+            on_actix(actix_session::PRIVATE, actix_session::private(size, op), size),
         ];
         if op != Op::Leave {
             contenders.extend([
@@ -155,6 +154,10 @@ fn tokens() -> Vec<Column> {
 
 fn beside_bare(library: &'static str, request: Request, size: Option<Size>) -> Contender {
     Contender { library, request, bare: bare(size.is_some()) }
+}
+
+fn on_actix(library: &'static str, request: Request, size: Option<Size>) -> Contender {
+    Contender { library, request, bare: actix::bare(size.is_some()) }
 }
 
 fn to_reach(ours: &'static str, theirs: &'static str, (ratio, allocations): (f64, i64)) -> Goal {

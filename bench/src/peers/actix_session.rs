@@ -1,15 +1,13 @@
 //! actix-session 0.11 with its cookie store, signed and private, on actix-web 4.
 
-use actix_http::Request as Sent;
 use actix_session::config::CookieContentSecurity;
 use actix_session::storage::CookieSessionStore;
 use actix_session::{Session, SessionMiddleware};
 use actix_web::cookie::Key;
-use actix_web::dev::{Service, ServiceResponse};
-use actix_web::http::header::{COOKIE, HeaderValue, SET_COOKIE};
-use actix_web::test::{TestRequest, init_service};
-use actix_web::{App, HttpResponse, web};
+use actix_web::test::init_service;
+use actix_web::{App, web};
 
+use crate::actix::{answer, begun, sending};
 use crate::measure::{Request, at_once};
 use crate::session::{NUMBER, Op, Size, next_number};
 
@@ -24,14 +22,6 @@ pub fn signed(size: Option<Size>, op: Op) -> Request {
 #[must_use]
 pub fn private(size: Option<Size>, op: Op) -> Request {
     handling(size, op, CookieContentSecurity::Private)
-}
-
-/// The same request to an application without sessions.
-#[must_use]
-pub fn bare(with_cookie: bool) -> Request {
-    let app = at_once(init_service(App::new().route("/", web::get().to(async || answer()))));
-    let cookie = with_cookie.then(|| HeaderValue::from_static("session=anything"));
-    sending(app, cookie)
 }
 
 fn handling(size: Option<Size>, op: Op, security: CookieContentSecurity) -> Request {
@@ -60,29 +50,6 @@ fn handling(size: Option<Size>, op: Op, security: CookieContentSecurity) -> Requ
     };
     let app = App::new().wrap(sessions).route("/begin", web::get().to(begin)).route("/", route);
     let app = at_once(init_service(app));
-    let cookie = size.map(|_| {
-        let begun = at_once(app.call(TestRequest::get().uri("/begin").to_request()));
-        let begun = begun.expect("an answer");
-        let cookie = begun.headers().get(SET_COOKIE).expect("a cookie").to_str().expect("text");
-        HeaderValue::from_str(cookie.split(';').next().expect("a pair")).expect("a value")
-    });
+    let cookie = size.map(|_| begun(&app));
     sending(app, cookie)
-}
-
-fn sending<S>(app: S, cookie: Option<HeaderValue>) -> Request
-where
-    S: Service<Sent, Response = ServiceResponse, Error = actix_web::Error> + 'static,
-{
-    Box::new(move || {
-        let request = TestRequest::get().uri("/");
-        let request = match &cookie {
-            Some(cookie) => request.insert_header((COOKIE, cookie.clone())),
-            None => request,
-        };
-        drop(at_once(app.call(request.to_request())).expect("an answer"));
-    })
-}
-
-fn answer() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain").finish()
 }
