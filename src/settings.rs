@@ -10,7 +10,7 @@
 //! | `table` | the table in PostgreSQL or MySQL | `cloakroom_sessions` |
 //! | `create_table` | whether it is made where it is missing | `false` |
 //! | `max_connections` | to PostgreSQL or MySQL | 10 |
-//! | `connect_timeout` | for a new connection | 2 |
+//! | `connect_timeout` | for a new connection; not `never` | 2 |
 //! | `io_timeout` | for a store call | 3 |
 //! | `fail_fast_after` | how many calls in a row fail before requests fail at once | 10 |
 //! | `sweep_every` | how often expired records are removed, where the store does not do so by itself | 60 |
@@ -39,7 +39,7 @@ use crate::{ConfigError, StoredFactory};
 
 mod value;
 
-use value::{Count, Flag, Limit, Span};
+use value::{Count, Flag, Limit, Span, Wait};
 
 /// Sessions in the store of this URL, with the default settings.
 ///
@@ -208,7 +208,7 @@ impl Settings {
             "table" => self.store.table = Some(map.next_value()?),
             "create_table" => self.create_table = map.next_value::<Flag>()?.0,
             "max_connections" => self.store.max_connections = Some(map.next_value::<Count>()?.0),
-            "connect_timeout" => self.store.connect_timeout = map.next_value::<Span>()?.0,
+            "connect_timeout" => self.store.connect_timeout = Some(map.next_value::<Wait>()?.0),
             "io_timeout" => self.io_timeout = Some(map.next_value::<Span>()?.0),
             "fail_fast_after" => self.fail_fast_after = Some(map.next_value::<Limit>()?.0),
             "sweep_every" => self.sweep_every = Some(map.next_value::<Span>()?.0),

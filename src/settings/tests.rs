@@ -18,7 +18,7 @@ fn complaint(settings: serde_json::Value) -> String {
 fn the_environment_says_the_same_as_a_file() {
     let file: Settings = serde_json::from_value(json!({
         "store": "memory:", "idle_limit": 600, "absolute_limit": "never", "io_timeout": 0.25,
-        "create_table": true, "max_connections": 7, "cookie_same_site": "strict",
+        "connect_timeout": 0.5, "create_table": true, "max_connections": 7, "cookie_same_site": "strict",
     }))
     .unwrap();
     let environment = from_env(&[
@@ -26,6 +26,7 @@ fn the_environment_says_the_same_as_a_file() {
         ("idle_limit", "600"),
         ("absolute_limit", "never"),
         ("io_timeout", "0.25"),
+        ("connect_timeout", "0.5"),
         ("create_table", "true"),
         ("max_connections", "7"),
         ("cookie_same_site", "Strict"),
@@ -36,6 +37,7 @@ fn the_environment_says_the_same_as_a_file() {
         assert_eq!(settings.idle_limit, Some(Some(Duration::from_secs(600))));
         assert_eq!(settings.absolute_limit, Some(None));
         assert_eq!(settings.io_timeout, Some(Some(Duration::from_millis(250))));
+        assert_eq!(settings.store.connect_timeout, Some(Duration::from_millis(500)));
         assert_eq!((settings.create_table, settings.store.max_connections), (true, Some(7)));
         assert_eq!(settings.cookie.same_site, Some(SameSite::Strict));
     }
@@ -82,6 +84,8 @@ fn a_value_that_is_none_is_said_with_what_would_be_one() {
         ("max_connections", json!(0), "above 0"),
         ("max_connections", json!("0"), "above 0"),
         ("fail_fast_after", json!(0), "or \"never\""),
+        ("connect_timeout", json!("never"), "a number of seconds above 0"),
+        ("connect_timeout", json!(0), "a number of seconds above 0"),
         ("max_connections", json!(1.5), "above 0"),
         ("create_table", json!("yes"), "true or false"),
         ("cookie_same_site", json!("loose"), "strict, lax or none"),
@@ -90,6 +94,8 @@ fn a_value_that_is_none_is_said_with_what_would_be_one() {
         assert!(complaint.contains(expected), "{name}: {complaint}");
     }
     assert!(complaint(json!({})).contains("`store` is missing"));
+    let error = from_env(&[("store", "memory:"), ("connect_timeout", "never")]).unwrap_err();
+    assert!(matches!(error, OpenError::Environment(_)), "{error}");
 }
 
 #[tokio::test]

@@ -10,6 +10,9 @@ use crate::cookie::SameSite;
 /// Seconds, or `never`.
 pub(super) struct Span(pub(super) Option<Duration>);
 
+/// Seconds that come to an end, and are some.
+pub(super) struct Wait(pub(super) Duration);
+
 /// `true` or `false`.
 pub(super) struct Flag(pub(super) bool);
 
@@ -30,6 +33,17 @@ impl Span {
 
     fn of_seconds(seconds: f64) -> Option<Self> {
         Duration::try_from_secs_f64(seconds).ok().map(|span| Self(Some(span)))
+    }
+}
+
+impl Wait {
+    fn of_text(text: &str) -> Option<Self> {
+        Self::of_seconds(text.parse().ok()?)
+    }
+
+    fn of_seconds(seconds: f64) -> Option<Self> {
+        let span = Duration::try_from_secs_f64(seconds).ok();
+        span.filter(|span| !span.is_zero()).map(Self)
     }
 }
 
@@ -123,6 +137,15 @@ read_by!(
         expecting: "a number of seconds, or \"never\"",
         text: Span::of_text,
         number: Span::of_seconds,
+        truth: |_| None,
+    }
+);
+read_by!(
+    Wait,
+    Reader {
+        expecting: "a number of seconds above 0",
+        text: Wait::of_text,
+        number: Wait::of_seconds,
         truth: |_| None,
     }
 );
