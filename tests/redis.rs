@@ -5,18 +5,21 @@
 #[path = "engine/costs.rs"]
 mod costs;
 
+use std::fmt::Debug;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use cloakroom::Timestamp;
 use cloakroom::store::{
-    Created, Index, Record, RedisStore, Replaced, Store, StoreErrorKind, StoreKey, Version,
+    Created, Index, Record, RedisStore, Replaced, Scan, Store, StoreErrorKind, StoreKey, Version,
 };
 use cloakroom::testing::FakeClock;
 use cloakroom_engines::Redis;
 use redis::{Client, Commands, Connection};
+use tracing::field::Field;
+use tracing::{Event, Level, Metadata, Subscriber, span};
 
 /// One server for all tests of this binary. Each uses keys of its own.
 static SERVER: LazyLock<Redis> =
@@ -200,7 +203,58 @@ async fn s73_what_is_no_record_is_corrupt_and_not_absent() {
     let () = beside.set(format!("cloakroom:record:{}", key(1)), "short").unwrap();
     assert_eq!(store.load(&key(1)).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
     let () = beside.lpush(format!("cloakroom:record:{}", key(2)), 1).unwrap();
-    assert!(store.load(&key(2)).await.is_err());
+    assert_eq!(store.load(&key(2)).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn what_is_no_record_is_passed_over_by_a_scan_with_one_warning_for_a_page() {
+    let (server, mut beside) = own_server();
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    for number in 1..=3 {
+        create(&store, number, None).await;
+    }
+    for number in 4..=5 {
+        let () = beside.set(format!("cloakroom:record:{}", key(number)), "hunter2").unwrap();
+    }
+    let () = beside.lpush(format!("cloakroom:record:{}", key(6)), "hunter2").unwrap();
+    let warnings = Warnings::default();
+    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let page = store.scan(None, 100).await.unwrap();
+    assert_eq!(page.next, None);
+    let mut keys: Vec<StoreKey> = page.records.iter().map(|listed| listed.key).collect();
+    keys.sort_unstable_by_key(|key| *key.as_bytes());
+    assert_eq!(keys, [1, 2, 3].map(key));
+    let warnings = warnings.0.lock().unwrap().clone();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("foreign=3"), "{warnings:?}");
+    assert!(!warnings[0].contains("hunter2"), "{warnings:?}");
+}
+
+/// The fields of all warnings.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::WARN
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = String::new();
+        event.record(&mut |field: &Field, value: &dyn Debug| {
+            text += &format!("{field}={value:?} ");
+        });
+        self.0.lock().unwrap().push(text);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
 }
 
 #[tokio::test]

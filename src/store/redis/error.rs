@@ -40,7 +40,7 @@ fn meaning(error: &RedisError) -> (StoreErrorKind, &'static str) {
         (ErrorKind::InvalidClientConfig, _) => {
             (Rejected, "that is no URL of a Redis: redis://[user:password@]host[:port][/database]")
         }
-        (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) => {
+        (_, Some("WRONGTYPE")) | (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) => {
             (Corrupt, "what answers there is no Redis, or a key holds something else")
         }
         _ => (Unavailable, "Redis cannot be reached, or gave up"),

@@ -2,18 +2,19 @@
 
 use ::redis::cluster_routing::SingleNodeRoutingInfo;
 use ::redis::{AsyncCommands, RedisResult, Value};
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 
 use super::connection::Connection;
 use super::error::store_error;
 use super::{RedisStore, stored};
-use crate::store::{Cursor, Listed, Page, Result, Scan, StoreKey};
+use crate::store::{Cursor, Listed, Page, Result, Scan, StoreError, StoreErrorKind, StoreKey};
 
 /// Where the first node begins, and where each ends.
 const START: &str = "0";
 
 impl Scan for RedisStore {
-    /// In a cluster, what moves from one node to another meanwhile may be missed.
+    /// In a cluster, what moves from one node to another meanwhile may be missed. A value that is no record is passed
+    /// over, with a warning.
     async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let place = after.and_then(|cursor| cursor.as_str().split_once(' '));
         let (node, place) = place.unwrap_or(("0", START));
@@ -32,9 +33,21 @@ impl Scan for RedisStore {
         };
         let names = names.iter().filter_map(|name| name.rsplit(':').next());
         let loads = names.filter_map(StoreKey::parse).map(|key| self.listed(key));
-        let records = try_join_all(loads).await?.into_iter().flatten().collect();
-        Ok(Page { records, next })
+        let found = join_all(loads).await;
+        Ok(Page { records: records(found)?, next })
     }
+}
+
+/// The records of a page. What somebody else wrote under the name of one must not hide those that come after it.
+fn records(mut found: Vec<Result<Option<Listed>>>) -> Result<Vec<Listed>> {
+    let names = found.len();
+    let is_foreign = |error: &StoreError| error.kind() == StoreErrorKind::Corrupt;
+    found.retain(|found| !found.as_ref().is_err_and(is_foreign));
+    let foreign = names - found.len();
+    if foreign > 0 {
+        tracing::warn!(foreign, "what cloakroom did not write is passed over in Redis");
+    }
+    found.into_iter().filter_map(Result::transpose).collect()
 }
 
 impl RedisStore {
