@@ -2,6 +2,7 @@
 //! only; behind the layer all are alike.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloakroom::store::{
     Dialect, Index, MemcachedStore, MemoryStore, MySqlStore, PostgresStore, RedisStore, SqlOptions,
@@ -15,6 +16,9 @@ use crate::faults::Faulty;
 use crate::options::{FactoryUrl, Options};
 use crate::server::Site;
 use crate::setup::Setup;
+
+/// How long replicas may take to have a logout: less than tests give a store call.
+const REPLICATION: Duration = Duration::from_millis(300);
 
 /// The site with the factory that the options name. What is wrong with them, such as a weak secret, is text.
 pub(crate) async fn site(options: &Options) -> Result<Site, String> {
@@ -36,6 +40,10 @@ pub(crate) async fn site(options: &Options) -> Result<Site, String> {
             let redis = RedisStore::options(url).clock(clock);
             let redis = match &options.stored.prefix {
                 Some(prefix) => redis.prefix(prefix),
+                None => redis,
+            };
+            let redis = match options.stored.replicas {
+                Some(replicas) => redis.wait_for_replicas(replicas, REPLICATION),
                 None => redis,
             };
             stored(options, redis.connect().await.map_err(|error| error_chain(&error))?, setup)
@@ -120,7 +128,7 @@ fn factory<S: Store + Clone>(
         builder = builder.absolute_limit(absolute);
     }
     if let Some(touch_after) = options.renew_after {
-        builder = builder.touch_after(touch_after.unwrap_or(std::time::Duration::MAX));
+        builder = builder.touch_after(touch_after.unwrap_or(Duration::MAX));
     }
     if let Some(renew_ticket) = options.stored.renew_ticket {
         builder = builder.renew_every(renew_ticket);

@@ -28,6 +28,7 @@
 //! | `--io-fault CALL=FAULT,…` | calls `load create replace touch remove`; faults `hang fail lost garbage` |
 //! | `--durability durable` or `fast` | of SQLite |
 //! | `--prefix TEXT` | what all keys in Redis or memcached begin with, or the name of the table in a database |
+//! | `--replicas NUMBER` | how many replicas of Redis have a logout or a renewal before it is acknowledged |
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,6 +75,12 @@ pub(crate) enum FactoryUrl {
     Memcached(String),
 }
 
+impl FactoryUrl {
+    const fn is_redis(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+}
+
 /// How `/csrf/guarded` is guarded.
 #[derive(Debug, Default)]
 pub(crate) struct CsrfOptions {
@@ -108,6 +115,7 @@ pub(crate) struct StoredOptions {
     pub(crate) faults: Vec<Failing>,
     pub(crate) durability: Option<Durability>,
     pub(crate) prefix: Option<String>,
+    pub(crate) replicas: Option<u32>,
 }
 
 /// A span of whole seconds, or `never`.
@@ -196,6 +204,9 @@ impl Options {
             (FactoryUrl::Memory | FactoryUrl::Sqlite(_), ..) if self.stored.prefix.is_some() => {
                 Err("--prefix is for engines beyond this process".into())
             }
+            (factory, ..) if self.stored.replicas.is_some() && !factory.is_redis() => {
+                Err("--replicas is for Redis".into())
+            }
             (FactoryUrl::Sqlite(_), ..) | (_, _, None) => Ok(()),
             _ => Err("--durability is for sqlite:".into()),
         }
@@ -226,6 +237,11 @@ impl StoredOptions {
                 self.durability = Some(one_of(name, &value?, &known)?);
             }
             "--prefix" => self.prefix = Some(value?),
+            "--replicas" => {
+                let value = value?;
+                let complaint = |_| format!("{name} {value}: not a number of replicas");
+                self.replicas = Some(value.parse().map_err(complaint)?);
+            }
             _ => return Err(format!("unknown option {name}")),
         }
         Ok(())

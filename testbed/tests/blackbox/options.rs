@@ -61,6 +61,8 @@ fn r53_s38_a_secret_that_can_be_guessed_is_refused_without_showing_it() {
 fn r54_what_the_store_cannot_have_is_said_too() {
     for (options, word) in [
         ("--factory memory: --durability fast", "--durability is for sqlite:"),
+        ("--factory memory: --replicas 1", "--replicas is for Redis"),
+        ("--factory redis://127.0.0.1 --replicas all", "not a number of replicas"),
         ("--factory memory: --idle 0", "limit is zero"),
         ("--factory memory: --io-timeout soon", "not whole milliseconds"),
     ] {
