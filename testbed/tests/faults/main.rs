@@ -8,6 +8,7 @@
 // That files are compiled several times is the point.
 #![allow(clippy::duplicate_mod)]
 
+mod failover;
 mod forgetting;
 mod full;
 mod users;
@@ -61,13 +62,18 @@ use cloakroom_testbed::Service;
 /// with much else to do.
 const BUDGET: &str = "--io-timeout 500";
 
-/// A testbed that reaches this engine by way of a proxy, and keeps its sessions apart from those of others.
+/// A testbed that reaches this engine by way of a proxy.
 fn behind_proxy(url: &str, options: &str) -> (Proxy, Service) {
+    let proxy = Proxy::to(url).unwrap();
+    let service = serve(&proxy.before(url), options);
+    (proxy, service)
+}
+
+/// A testbed on this engine that keeps its sessions apart from those of others.
+fn serve(url: &str, options: &str) -> Service {
     static NAMES: AtomicUsize = AtomicUsize::new(0);
     let name = format!("faults_{}", NAMES.fetch_add(1, Ordering::Relaxed));
-    let proxy = Proxy::to(url).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloakroom-testbed"));
-    command.args(["--until-stdin-closes", "--factory", &proxy.before(url), "--prefix", &name]);
-    let service = Service::start(command.args(options.split_whitespace()));
-    (proxy, service)
+    command.args(["--until-stdin-closes", "--factory", url, "--prefix", &name]);
+    Service::start(command.args(options.split_whitespace()))
 }

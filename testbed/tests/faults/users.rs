@@ -22,7 +22,7 @@ struct User<'a> {
     /// Whether a refused write may take effect later. Only one can: the others were meant for the same version.
     is_undecided: bool,
     seen: &'a Seen,
-    may_be_forgotten: &'a AtomicBool,
+    allowed: &'a Allowed,
 }
 
 /// What a user has come across so far.
@@ -31,12 +31,25 @@ struct Seen {
     served: AtomicU64,
     refused: AtomicU64,
     forgotten: AtomicU64,
+    /// The number that he saw last.
+    number: AtomicU64,
+    /// The number that a replica has for sure.
+    replicated: AtomicU64,
+}
+
+/// What may happen to users at present.
+#[derive(Default)]
+struct Allowed {
+    /// All sessions may be gone.
+    forgetting: AtomicBool,
+    /// What was acknowledged may be undone, if no replica had it.
+    undoing: AtomicBool,
 }
 
 /// Users at work.
 pub(crate) struct Users<'a> {
     seen: &'a [Seen],
-    may_be_forgotten: &'a AtomicBool,
+    allowed: &'a Allowed,
     somebody_failed: &'a AtomicBool,
 }
 
@@ -52,11 +65,12 @@ impl Drop for AtEnd<'_> {
 /// Has users at work while `disturb` disturbs. In the end, each has what he was told is kept.
 pub(crate) fn while_users_work(service: &Service, disturb: impl FnOnce(&Users<'_>)) {
     let seen: Vec<Seen> = (0..USERS).map(|_| Seen::default()).collect();
-    let [may_be_forgotten, is_over, somebody_failed] = &[const { AtomicBool::new(false) }; 3];
+    let allowed = &Allowed::default();
+    let [is_over, somebody_failed] = &[const { AtomicBool::new(false) }; 2];
     thread::scope(|scope| {
         let _stop = AtEnd(is_over);
         for (number, seen) in seen.iter().enumerate() {
-            let mut user = User::new(number, service, seen, may_be_forgotten);
+            let mut user = User::new(number, service, seen, allowed);
             scope.spawn(move || {
                 let _report = AtEnd(somebody_failed);
                 while !is_over.load(Ordering::SeqCst) {
@@ -67,7 +81,7 @@ pub(crate) fn while_users_work(service: &Service, disturb: impl FnOnce(&Users<'_
                 until("a last look", || user.read());
             });
         }
-        let users = Users { seen: &seen, may_be_forgotten, somebody_failed };
+        let users = Users { seen: &seen, allowed, somebody_failed };
         users.are_all_served();
         disturb(&users);
         users.are_all_served();
@@ -98,14 +112,30 @@ impl Users<'_> {
 
     /// Has the engine forget everything; each notices once, logs in again, and is forgotten no more.
     pub(crate) fn are_forgotten_once(&self, forget: impl FnOnce()) {
-        self.may_be_forgotten.store(true, Ordering::SeqCst);
+        self.allowed.forgetting.store(true, Ordering::SeqCst);
         let times = |user: usize| self.seen[user].forgotten.load(Ordering::SeqCst);
         let before: Vec<u64> = (0..USERS).map(times).collect();
         forget();
         self.until("everybody notices", || (0..USERS).all(|user| times(user) > before[user]));
-        self.may_be_forgotten.store(false, Ordering::SeqCst);
+        self.allowed.forgetting.store(false, Ordering::SeqCst);
         self.are_all_served();
         assert!((0..USERS).all(|user| times(user) == before[user] + 1), "twice");
+    }
+
+    /// Has a replica take its master's place. A master answers before its replica has a write: what it acknowledged in
+    /// its last moments may be undone. What it acknowledged before `replicate` may not, since that waits for the replica.
+    pub(crate) fn lose_a_master(&self, replicate: impl FnOnce(), fail: impl FnOnce()) {
+        for seen in self.seen {
+            seen.replicated.store(seen.number.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+        replicate();
+        self.allowed.undoing.store(true, Ordering::SeqCst);
+        let before = self.refused();
+        fail();
+        self.until("somebody is refused", || self.refused() > before);
+        self.are_all_served();
+        self.allowed.undoing.store(false, Ordering::SeqCst);
+        self.are_all_served();
     }
 
     fn wait(&self, what: &str, count: fn(&Seen) -> &AtomicU64, more: u64) {
@@ -134,15 +164,10 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 impl<'a> User<'a> {
-    fn new(
-        number: usize,
-        service: &Service,
-        seen: &'a Seen,
-        may_be_forgotten: &'a AtomicBool,
-    ) -> Self {
+    fn new(number: usize, service: &Service, seen: &'a Seen, allowed: &'a Allowed) -> Self {
         let (mark, connection) = (format!("mark-of-user-{number}"), Connection::to(service));
         let (ticket, least, most, is_undecided) = (None, 0, 0, false);
-        Self { mark, connection, ticket, least, most, is_undecided, seen, may_be_forgotten }
+        Self { mark, connection, ticket, least, most, is_undecided, seen, allowed }
     }
 
     fn read(&mut self) -> bool {
@@ -187,16 +212,24 @@ impl<'a> User<'a> {
 
     fn is_served(&mut self, values: &Value) {
         if values.get("user").is_none() {
-            let may_be = self.may_be_forgotten.load(Ordering::SeqCst);
+            let may_be = self.allowed.forgetting.load(Ordering::SeqCst);
             assert!(may_be, "{} was forgotten: {values}", self.mark);
             self.ticket = None;
             self.seen.forgotten.fetch_add(1, Ordering::SeqCst);
             return;
         }
         assert_eq!(values["user"], json!(self.mark), "somebody else's: {values}");
-        let (kept, known) = (values["n"].as_u64().unwrap_or(0), self.least..=self.most);
+        let (kept, known) = (values["n"].as_u64().unwrap_or(0), self.least()..=self.most);
         assert!(known.contains(&kept), "{}: {kept} is not within {known:?}", self.mark);
         (self.least, self.most) = (kept, kept + u64::from(self.is_undecided));
+        self.seen.number.store(kept, Ordering::SeqCst);
         self.seen.served.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn least(&self) -> u64 {
+        if self.allowed.undoing.load(Ordering::SeqCst) {
+            return self.seen.replicated.load(Ordering::SeqCst);
+        }
+        self.least
     }
 }
