@@ -162,6 +162,16 @@ impl RedisCluster {
         command(self.nodes[node].port, words)
     }
 
+    /// Stops one of its nodes in the middle of what it does, until [`resume`](Self::resume).
+    pub fn pause(&self, node: usize) {
+        self.nodes[node].signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self, node: usize) {
+        self.nodes[node].signal("CONT");
+    }
+
     /// Ends one of its nodes without warning.
     pub fn kill(&self, node: usize) {
         self.nodes[node].signal("KILL");

@@ -2,37 +2,35 @@
 //!
 //! A connection carries all calls side by side. One that broke is made anew by the next call, after asking the
 //! sentinels, or the cluster's nodes, where that is now. So is one on which a call was given up and nothing has
-//! answered since: a peer that is gone without a word breaks no connection.
+//! answered since: a peer that is gone without a word breaks no connection. Making one takes longer than a call may
+//! take where a node or a sentinel is silent: it goes on when the call is given up, and the next one waits for it.
 //!
 //! What Redis refused before it did anything is sent again, a few times; what may have been done is sent again only if
 //! it changes nothing (S75).
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
-use ::redis::cluster::ClusterClient;
 use ::redis::cluster_async::ClusterConnection;
 use ::redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use ::redis::sentinel::SentinelClient;
 use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult,
+    AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult,
     ServerErrorKind, Value,
 };
+use tokio::task::JoinHandle;
+
+use super::place::Source;
 
 /// How long a call has to wait before its being given up says anything about the connection.
 const SUSPICIOUS: Duration = Duration::from_millis(100);
+/// How many answers, each within the time for a connection, may be needed before there is one.
+const ROUND_TRIPS: u32 = 5;
 /// How often a command is sent in all, and the pause before the second time, which doubles.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// Where connections come from.
-pub(super) enum Source {
-    Server(Box<Client>),
-    Sentinels(Box<SentinelClient>),
-    Cluster(Box<ClusterClient>),
-}
 
 /// A place that commands can be sent to. Clones are the same.
 #[derive(Clone)]
@@ -49,10 +47,16 @@ pub(super) enum Live {
     Cluster(ClusterConnection),
 }
 
+/// A connection, and how many there were up to it.
+type Numbered = (u64, Live);
+
 /// A connection that is made when it is needed.
 pub(super) struct Ours {
     source: tokio::sync::Mutex<Source>,
     config: AsyncConnectionConfig,
+    connect_timeout: Duration,
+    /// The connection that is being made, whether or not somebody waits for it.
+    making: tokio::sync::Mutex<Option<JoinHandle<RedisResult<Numbered>>>>,
     is_cluster: bool,
     began: Instant,
     current: Mutex<Current>,
@@ -70,19 +74,21 @@ struct Current {
 impl Connection {
     /// Connects.
     pub(super) async fn open(source: Source, connect_timeout: Duration) -> RedisResult<Self> {
-        let ours = Ours {
+        let ours = Arc::new(Ours {
             is_cluster: matches!(source, Source::Cluster(_)),
             source: tokio::sync::Mutex::new(source),
             config: AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(connect_timeout))
                 // The factory has a budget for each call.
                 .set_response_timeout(None),
+            connect_timeout,
+            making: tokio::sync::Mutex::default(),
             began: Instant::now(),
             current: Mutex::default(),
             answered: AtomicU64::new(0),
-        };
+        });
         ours.live().await?;
-        Ok(Self::Ours(Arc::new(ours)))
+        Ok(Self::Ours(ours))
     }
 
     /// Whether keys live on several servers, so that those of one call have to be in one slot.
@@ -234,32 +240,40 @@ async fn ask(
 
 impl Ours {
     /// The connection that there is, or a new one, with its number.
-    async fn live(&self) -> RedisResult<(u64, Live)> {
+    async fn live(self: &Arc<Self>) -> RedisResult<Numbered> {
         if let Some(there) = self.current().there() {
             return Ok(there);
         }
-        // One at a time: who waits here finds the connection that another has made.
+        // One at a time: who waits here finds the connection that another has made, or waits for the same one.
+        let mut making = self.making.lock().await;
+        if let Some(there) = self.current().there() {
+            return Ok(there);
+        }
+        // What came to nothing while nobody waited says nothing about now.
+        if making.as_ref().is_some_and(JoinHandle::is_finished) {
+            *making = None;
+        }
+        let made = making.get_or_insert_with(|| tokio::spawn(self.clone().make())).await;
+        *making = None;
+        made.map_err(io::Error::other)?
+    }
+
+    async fn make(self: Arc<Self>) -> RedisResult<Numbered> {
         let mut source = self.source.lock().await;
-        if let Some(there) = self.current().there() {
-            return Ok(there);
-        }
-        let live = match &mut *source {
-            Source::Server(client) => {
-                let made = client.get_multiplexed_async_connection_with_config(&self.config);
-                Live::Server(made.await?)
-            }
-            Source::Sentinels(client) => {
-                Live::Server(client.get_async_connection_with_config(&self.config).await?)
-            }
-            Source::Cluster(client) => Live::Cluster(client.get_async_connection().await?),
-        };
+        // So that one that never comes about does not stand in the way of another.
+        let at_most = self.connect_timeout.saturating_mul(ROUND_TRIPS);
+        let made = tokio::time::timeout(at_most, source.connect(&self.config)).await;
+        let live = made.map_err(io::Error::from)??;
         let mut current = self.current();
         current.number += 1;
         current.live = Some(live.clone());
         Ok((current.number, live))
     }
 
-    async fn use_live<T>(&self, asked: impl AsyncFnOnce(Live) -> RedisResult<T>) -> RedisResult<T> {
+    async fn use_live<T>(
+        self: &Arc<Self>,
+        asked: impl AsyncFnOnce(Live) -> RedisResult<T>,
+    ) -> RedisResult<T> {
         let (number, live) = self.live().await?;
         let call = Call { ours: self, number, began: self.now(), is_over: false };
         let answer = asked(live).await;
@@ -295,7 +309,7 @@ impl Ours {
 }
 
 impl Current {
-    fn there(&self) -> Option<(u64, Live)> {
+    fn there(&self) -> Option<Numbered> {
         self.live.clone().map(|live| (self.number, live))
     }
 }

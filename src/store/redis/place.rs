@@ -1,14 +1,35 @@
-//! Where Redis is, from its URL: one server, the master that sentinels know, or a cluster.
+//! Where Redis is, from its URL, and connecting to it: one server, the master that sentinels know, or a cluster.
 
-use ::redis::cluster::ClusterClientBuilder;
+use ::redis::cluster::{ClusterClient, ClusterClientBuilder};
 use ::redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
-use ::redis::{Client, IntoConnectionInfo, RedisResult, TlsMode};
+use ::redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisResult, TlsMode};
 
 use super::RedisOptions;
-use super::connection::Source;
+use super::connection::Live;
 
 /// The master that sentinels are asked for, unless the URL names one.
 const MASTER: &str = "mymaster";
+
+/// Where connections come from.
+pub(super) enum Source {
+    Server(Box<Client>),
+    Sentinels(Box<SentinelClient>),
+    Cluster(Box<ClusterClient>),
+}
+
+impl Source {
+    pub(super) async fn connect(&mut self, config: &AsyncConnectionConfig) -> RedisResult<Live> {
+        Ok(match self {
+            Self::Server(client) => {
+                Live::Server(client.get_multiplexed_async_connection_with_config(config).await?)
+            }
+            Self::Sentinels(client) => {
+                Live::Server(client.get_async_connection_with_config(config).await?)
+            }
+            Self::Cluster(client) => Live::Cluster(client.get_async_connection().await?),
+        })
+    }
+}
 
 /// A URL's parts, each as it was written.
 struct Parts<'a> {

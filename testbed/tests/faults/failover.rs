@@ -26,6 +26,27 @@ fn s73_s77_a_master_of_a_cluster_that_is_killed_gives_nobody_a_wrong_answer() {
 }
 
 #[test]
+fn s75_s77_a_master_of_a_cluster_that_is_silent_is_given_up_and_not_believed_later() {
+    // Nobody takes a place unasked.
+    let cluster = RedisCluster::start().unwrap();
+    let service = serve(&cluster.url(), BUDGET);
+    while_users_work(&service, |users| {
+        let master = busiest(&cluster);
+        let ask = |words: &[&str]| cluster.command(master, words);
+        let replica = replica_of(&cluster, master);
+        let replace = || {
+            cluster.pause(master);
+            // An answer although nobody could have given one.
+            users.is_one_refused();
+            assert_eq!(cluster.command(replica, &["CLUSTER", "FAILOVER", "TAKEOVER"]), "OK");
+        };
+        users.lose_a_master(|| wait_for_replica(ask), replace);
+        cluster.resume(master);
+        users.are_all_served();
+    });
+}
+
+#[test]
 fn s73_s77_a_master_of_sentinels_that_is_killed_gives_nobody_a_wrong_answer() {
     let trio = RedisSentinels::start().unwrap();
     let service = serve(&trio.url(), BUDGET);
@@ -91,6 +112,14 @@ fn busiest(cluster: &RedisCluster) -> usize {
     masters.max_by_key(keys).expect("a cluster has masters")
 }
 
+fn replica_of(cluster: &RedisCluster, master: usize) -> usize {
+    sooner_or_later("a master has a replica", || {
+        let info = replication(cluster, master);
+        let is_replica = |port: &u16| info.contains(&format!("port={port},"));
+        cluster.ports().iter().position(is_replica)
+    })
+}
+
 fn replication(cluster: &RedisCluster, node: usize) -> String {
     cluster.command(node, &["INFO", "replication"])
 }
@@ -102,6 +131,16 @@ fn wait_for_replica(ask: impl Fn(&[&str]) -> String) {
         let (_, rest) = info.split_once(name)?;
         rest.split([',', '\r']).next()?.parse().ok()
     };
-    let all = number("master_repl_offset:").expect("a master says how far it is");
+    let all = sooner_or_later("a master says how far it is", || number("master_repl_offset:"));
     until("the replica has it", || number(",offset=").is_some_and(|offset| offset >= all));
+}
+
+/// What a busy server may not answer at once.
+fn sooner_or_later<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let mut found = None;
+    until(what, || {
+        found = ask();
+        found.is_some()
+    });
+    found.unwrap()
 }
