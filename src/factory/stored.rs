@@ -112,10 +112,14 @@ struct Settings {
 }
 
 /// What a ticket leads to.
-struct Found {
-    ticket: Ticket,
-    located: Arc<Located>,
-    has_ended: bool,
+enum Found {
+    Session {
+        ticket: Ticket,
+        located: Arc<Located>,
+        has_ended: bool,
+    },
+    /// A place where nothing is, any more or as yet.
+    Missing(StoreKey),
 }
 
 impl<S: Store> StoredFactory<S> {
@@ -153,12 +157,15 @@ impl<S: Store> Inner<S> {
             Candidates::One(text) => self.examine(text, now).await,
             Candidates::Two(one, two) => {
                 let (one, two) = (self.examine(one, now).await?, self.examine(two, now).await?);
-                let is_live =
-                    |found: &Option<Found>| found.as_ref().is_some_and(|it| !it.has_ended);
+                let is_live = |found: &Option<Found>| {
+                    matches!(found, Some(Found::Session { has_ended: false, .. }))
+                };
                 match (is_live(&one), is_live(&two)) {
                     (true, true) => Ok(self.refuse(Refused::Ambiguous)),
+                    (true, false) => Ok(one),
                     (false, true) => Ok(two),
-                    (true, false) | (false, false) => Ok(one.or(two)),
+                    (false, false) if matches!(one, Some(Found::Missing(_))) => Ok(two.or(one)),
+                    (false, false) => Ok(one.or(two)),
                 }
             }
             Candidates::TooMany => Ok(self.refuse(Refused::Ambiguous)),
@@ -170,14 +177,15 @@ impl<S: Store> Inner<S> {
         let Some(ticket) = Ticket::parse(text) else { return Ok(self.refuse(Refused::Malformed)) };
         let key = StoreKey::from_bytes(ticket.locator());
         let Some(stored) = self.call("opened", self.store.load(&key)).await? else {
-            return Ok(self.refuse(Refused::Unknown));
+            self.tell(&Event::Refused(Refused::Unknown));
+            return Ok(Some(Found::Missing(key)));
         };
         let located = Located::read("opened", key, stored, now)?;
         if let Err(reason) = located.body.admit(&ticket.hash(), now) {
             return Ok(self.refuse(reason));
         }
         let has_ended = located.has_ended(&self.settings.limits, now);
-        Ok(Some(Found { ticket, located, has_ended }))
+        Ok(Some(Found::Session { ticket, located, has_ended }))
     }
 
     /// Asks the store, within the budget, unless it seems to be gone (S75).
@@ -232,14 +240,17 @@ impl<S: Store> SessionFactory for StoredFactory<S> {
     async fn open(&self, cookies: CookieHeader<'_>) -> Result<Opened<Visit<S>>, Error> {
         let settings = &self.inner.settings;
         let now = settings.clock.now();
-        let absent = || Visit::absent(&self.inner);
+        let absent = |missing| Visit::absent(&self.inner, missing);
         let left = settings.limits.left(now, now);
         let opened = match self.inner.find(cookies, now).await? {
-            Some(Found { ticket, located, has_ended: false }) => {
+            Some(Found::Session { ticket, located, has_ended: false }) => {
                 Visit::live(&self.inner, ticket, located, now)
             }
-            Some(_) => Opened::expired(now, now, absent()).idle_left(left),
-            None => Opened::absent(now, absent()).idle_left(left).rests(true),
+            Some(Found::Session { .. }) => Opened::expired(now, now, absent(None)).idle_left(left),
+            Some(Found::Missing(key)) => {
+                Opened::absent(now, absent(Some(key))).idle_left(left).rests(true)
+            }
+            None => Opened::absent(now, absent(None)).idle_left(left).rests(true),
         };
         Ok(Visit::serve(opened).random(settings.random.clone()))
     }

@@ -83,4 +83,25 @@ async fn s77_a_logout_that_may_not_hold_is_not_acknowledged() {
     let ended = site.visit(begun.cookie(), async |session| session.invalidate().unwrap()).await;
     assert_eq!(ended.response.status(), 503);
     assert!(ended.set_cookies().is_empty(), "the visitor can try again");
+    let again = site.visit(begun.cookie(), async |session| session.invalidate().unwrap()).await;
+    assert_eq!(again.response.status(), 503, "what is gone may come back still");
+    let moved_on = async |session: Session| {
+        session.invalidate().unwrap();
+        session.insert("n", 1).unwrap();
+    };
+    let again = site.visit(begun.cookie(), moved_on).await;
+    assert_eq!((again.response.status().as_u16(), again.set_cookies().len()), (503, 0));
+}
+
+#[tokio::test]
+async fn s77_a_logout_that_is_tried_again_holds_once_it_is_acknowledged() {
+    let store = MemoryStore::new();
+    let begun = site(&store, false).0.visit(None, async |session| session.insert("n", 0)).await;
+    let (failing, _) = site(&store, true);
+    failing.visit(begun.cookie(), async |session| session.invalidate().unwrap()).await;
+    let (site, asked) = site(&store, false);
+    site.visit(begun.cookie(), async |session| session.get::<u32>("n").unwrap()).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "a look asks nobody");
+    let again = site.visit(begun.cookie(), async |session| session.invalidate().unwrap()).await;
+    assert_eq!((again.response.status().as_u16(), asked.load(Ordering::Relaxed)), (200, 1));
 }

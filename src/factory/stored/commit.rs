@@ -31,7 +31,12 @@ impl<S: Store> Visit<S> {
         if commit.has_failed() && !self.inner.settings.keep_on_error {
             commit.drop_changes();
         }
-        match plan(commit.origin(), wish(&mut commit)) {
+        let wish = wish(&mut commit);
+        if let (Some(key), Wish::Invalidate | Wish::Restart) = (&self.missing, wish) {
+            // It may have been removed by a logout that was not confirmed, and is tried again (S77).
+            self.inner.call("kept", self.inner.store.confirm(key)).await?;
+        }
+        match plan(commit.origin(), wish) {
             Plan::Leave => Ok(SetCookies::none()),
             Plan::Touch => self.touch(&mut commit).await,
             Plan::Create => self.create(&mut commit).await,

@@ -19,6 +19,8 @@ pub struct Visit<S> {
     pub(super) inner: Arc<Inner<S>>,
     /// What the request brought.
     pub(super) ticket: Option<Ticket>,
+    /// The place that its ticket leads to, where nothing is.
+    pub(super) missing: Option<StoreKey>,
     located: Mutex<Option<Arc<Located>>>,
 }
 
@@ -76,8 +78,8 @@ impl Body {
 
 impl<S: Store> Visit<S> {
     /// Of a request without a session.
-    pub(super) fn absent(inner: &Arc<Inner<S>>) -> Self {
-        Self { inner: inner.clone(), ticket: None, located: Mutex::new(None) }
+    pub(super) fn absent(inner: &Arc<Inner<S>>, missing: Option<StoreKey>) -> Self {
+        Self { inner: inner.clone(), ticket: None, missing, located: Mutex::new(None) }
     }
 
     /// Of a request with this ticket to this record.
@@ -92,8 +94,8 @@ impl<S: Store> Visit<S> {
         let rests =
             !inner.is_renewal_due(&located.body, now) && inner.new_end(&located, now).is_none();
         let has_end = located.expires_at < Timestamp::MAX;
-        let visit =
-            Self { inner: inner.clone(), ticket: Some(ticket), located: Mutex::new(Some(located)) };
+        let (ticket, located) = (Some(ticket), Mutex::new(Some(located)));
+        let visit = Self { inner: inner.clone(), ticket, missing: None, located };
         Opened::live(now, created, entries, visit).idle_left(has_end.then_some(left)).rests(rests)
     }
 

@@ -80,7 +80,9 @@ fn s77_a_logout_that_was_acknowledged_outlasts_its_master() {
     assert!(!acknowledged.is_empty(), "no replica answers");
     // The replica goes to where nobody is, and the master does not know that it is on its own.
     assert_eq!(trio.replica().command(&["REPLICAOF", "127.0.0.1", "1"]), "OK");
-    let acknowledged = [acknowledged, logged_out(connection, alone)].concat();
+    // Who tries again has nothing to remove any more, and is refused still.
+    let tries = [logged_out(connection, alone), logged_out(connection, alone)];
+    let acknowledged = [acknowledged, tries.concat()].concat();
     trio.master().kill();
     until("somebody is served again", || connection.get("/all", &tickets[0]).status == 200);
     for ticket in acknowledged {
