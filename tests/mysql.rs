@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+#[path = "engine/connections.rs"]
+mod connections;
 #[path = "engine/costs.rs"]
 mod costs;
 
@@ -85,6 +87,18 @@ async fn an_owner_longer_than_the_column_is_refused_and_not_cut_off() {
     let error = store.replace(&key(1), Version::FIRST, &record(Some(&owner))).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Rejected);
     assert_eq!(store.count(&owner[1..]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn more_calls_than_connections_are_all_served() {
+    let (store, _) = open().await;
+    connections::assert_more_calls_than_connections_are_served(store).await;
+}
+
+#[tokio::test]
+async fn s69_a_call_that_is_given_up_leaves_its_answer_to_nobody() {
+    let (store, _) = open().await;
+    connections::assert_a_call_given_up_leaves_no_answer_behind(store).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+#[path = "engine/connections.rs"]
+mod connections;
 #[path = "engine/costs.rs"]
 mod costs;
 
@@ -57,6 +59,18 @@ fn record(owner: Option<&str>) -> Record {
 async fn create(store: &PostgresStore, number: u8) {
     let created = store.create(&key(number), &record(None)).await.unwrap();
     assert_eq!(created, Created::Done(Version::FIRST));
+}
+
+#[tokio::test]
+async fn more_calls_than_connections_are_all_served() {
+    let (store, _) = open().await;
+    connections::assert_more_calls_than_connections_are_served(store).await;
+}
+
+#[tokio::test]
+async fn s69_a_call_that_is_given_up_leaves_its_answer_to_nobody() {
+    let (store, _) = open().await;
+    connections::assert_a_call_given_up_leaves_no_answer_behind(store).await;
 }
 
 #[tokio::test]

@@ -27,12 +27,14 @@ mod lent;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod resting;
 mod statements;
 #[cfg(feature = "mysql")]
 mod sweeper;
 
 pub use dialect::Dialect;
 use dialect::{Row, Value};
+use lent::{IDLE, Lender};
 use statements::Statements;
 
 /// Keeps records in PostgreSQL 12 or later. Clones are the same store, on the same pool.
@@ -77,12 +79,9 @@ pub type MySqlStore = SqlStore<sqlx::MySql>;
 #[cfg(feature = "mysql")]
 pub type MySqlOptions = SqlOptions<sqlx::MySql>;
 
-/// How long a connection may have been idle without being asked whether it is there still.
-const IDLE: Duration = Duration::from_secs(1);
-
 /// What is kept in each dialect of SQL alike: use it as `PostgresStore` or `MySqlStore`.
 pub struct SqlStore<D: Dialect> {
-    pool: Pool<D>,
+    lender: Lender<D>,
     statements: Arc<Statements>,
 }
 
@@ -134,7 +133,7 @@ impl<D: Dialect> SqlOptions<D> {
         }
         let statements = Statements::new::<D>(&self.table)?;
         let pool = self.pool.connect(&self.url).await.map_err(error::of::<D>)?;
-        Ok(SqlStore { pool, statements: Arc::new(statements) })
+        Ok(SqlStore { lender: Lender::own(pool), statements: Arc::new(statements) })
     }
 }
 
@@ -170,7 +169,10 @@ impl<D: Dialect> SqlStore<D> {
     /// # Errors
     /// `Rejected` for a table's name that is none.
     pub fn on(pool: Pool<D>, table: &str) -> Result<Self> {
-        Ok(Self { pool, statements: Arc::new(Statements::new::<D>(table)?) })
+        Ok(Self {
+            lender: Lender::shared(pool),
+            statements: Arc::new(Statements::new::<D>(table)?),
+        })
     }
 
     /// Makes the table and its indexes, if they are not there.
@@ -178,7 +180,7 @@ impl<D: Dialect> SqlStore<D> {
     /// # Errors
     /// `Rejected` if this user may not.
     pub async fn create_table(&self) -> Result<()> {
-        D::execute_script(&self.pool, self.schema()).await
+        D::execute_script(&self.lender, self.schema()).await
     }
 
     /// The table and its indexes as SQL, for who runs migrations by other means.
@@ -189,21 +191,21 @@ impl<D: Dialect> SqlStore<D> {
 
     /// Runs a statement and says how many rows it concerned.
     async fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
-        let rows = D::execute(&self.pool, sql, values).await?;
+        let rows = D::execute(&self.lender, sql, values).await?;
         Ok(usize::try_from(rows).unwrap_or(usize::MAX))
     }
 }
 
 impl<D: Dialect> Store for SqlStore<D> {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
-        let rows = D::fetch(&self.pool, &self.statements.select, &[bytes(key)]).await?;
+        let rows = D::fetch(&self.lender, &self.statements.select, &[bytes(key)]).await?;
         Ok(rows.into_iter().next().map(Row::stored))
     }
 
     async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
         let [version, expires_at, owner, data] = columns::<D>(Version::FIRST, record)?;
         let values = [bytes(key), version, expires_at, owner, data];
-        match D::execute(&self.pool, &self.statements.insert, &values).await {
+        match D::execute(&self.lender, &self.statements.insert, &values).await {
             Ok(_) => Ok(Created::Done(Version::FIRST)),
             Err(error) if error::is_taken(&error) => Ok(Created::Taken),
             Err(error) => Err(error),
@@ -238,13 +240,13 @@ impl<D: Dialect> Store for SqlStore<D> {
 impl<D: Dialect> Index for SqlStore<D> {
     async fn list(&self, owner: &str) -> Result<Vec<Listed>> {
         let values = [Value::Text(Some(owner))];
-        let rows = D::fetch(&self.pool, &self.statements.list, &values).await?;
+        let rows = D::fetch(&self.lender, &self.statements.list, &values).await?;
         rows.into_iter().map(Row::listed).collect()
     }
 
     async fn count(&self, owner: &str) -> Result<usize> {
         let values = [Value::Text(Some(owner))];
-        let count = D::count(&self.pool, &self.statements.count, &values).await?;
+        let count = D::count(&self.lender, &self.statements.count, &values).await?;
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
@@ -266,7 +268,7 @@ impl<D: Dialect> Scan for SqlStore<D> {
         let after = after.as_ref().map_or(&[][..], |key| &key.as_bytes()[..]);
         let values =
             [Value::Bytes(Some(after)), Value::Number(i64::try_from(limit).unwrap_or(i64::MAX))];
-        let rows = D::fetch(&self.pool, &self.statements.scan, &values).await?;
+        let rows = D::fetch(&self.lender, &self.statements.scan, &values).await?;
         let records = rows.into_iter().map(Row::listed).collect::<Result<_>>()?;
         Ok(Page::in_order(records, limit))
     }
@@ -276,7 +278,7 @@ impl<D: Dialect> Sweep for SqlStore<D> {
     /// By one sweeper at a time: while another is at it, nothing is removed and the answer is 0.
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = D::sweep(&self.pool, &self.statements, now.as_micros(), limit).await?;
+        let rows = D::sweep(&self.lender, &self.statements, now.as_micros(), limit).await?;
         Ok(usize::try_from(rows).unwrap_or(usize::MAX))
     }
 }
@@ -302,7 +304,7 @@ fn bytes(key: &StoreKey) -> Value<'_> {
 
 impl<D: Dialect> Clone for SqlStore<D> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), statements: self.statements.clone() }
+        Self { lender: self.lender.clone(), statements: self.statements.clone() }
     }
 }
 
@@ -311,7 +313,7 @@ impl<D: Dialect> fmt::Debug for SqlStore<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlStore")
             .field("database", &D::NAME)
-            .field("connections", &self.pool.size())
+            .field("connections", &self.lender.size())
             .finish_non_exhaustive()
     }
 }

@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use sqlx::Database;
 use sqlx::error::DatabaseError;
-use sqlx::{Database, Pool};
 
+use super::lent::Lender;
 use super::statements::Statements;
 use crate::store::{Listed, Record, Result, StoreError, StoreErrorKind, StoreKey, Stored, Version};
 use crate::time::Timestamp;
@@ -34,28 +35,28 @@ pub trait Dialect: Database + Sized {
     /// What the database's own error means, and what to do.
     fn meaning(error: &dyn DatabaseError) -> (StoreErrorKind, &'static str);
 
-    fn execute_script(pool: &Pool<Self>, sql: &str) -> impl Future<Output = Result<()>> + Send;
+    fn execute_script(lender: &Lender<Self>, sql: &str) -> impl Future<Output = Result<()>> + Send;
 
     fn execute(
-        pool: &Pool<Self>,
+        lender: &Lender<Self>,
         sql: &str,
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<u64>> + Send;
 
     fn fetch(
-        pool: &Pool<Self>,
+        lender: &Lender<Self>,
         sql: &str,
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<Vec<Row>>> + Send;
 
     fn count(
-        pool: &Pool<Self>,
+        lender: &Lender<Self>,
         sql: &str,
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<i64>> + Send;
 
     fn sweep(
-        pool: &Pool<Self>,
+        lender: &Lender<Self>,
         statements: &Statements,
         now: i64,
         limit: i64,
@@ -100,27 +101,43 @@ impl Row {
 /// The calls that read the same for every database, but are compiled for one.
 macro_rules! calls {
     () => {
-        async fn execute_script(pool: &Pool<Self>, sql: &str) -> Result<()> {
-            let done = async { Lent::from(pool).await?.0.execute(sql).await };
+        async fn execute_script(lender: &Lender<Self>, sql: &str) -> Result<()> {
+            let done = async {
+                let mut lent = lender.lend().await?;
+                let done = lent.get()?.execute(sql).await;
+                lent.end(done)
+            };
             done.await.map(drop).map_err(error::of::<Self>)
         }
 
-        async fn execute(pool: &Pool<Self>, sql: &str, values: &[Value<'_>]) -> Result<u64> {
+        async fn execute(lender: &Lender<Self>, sql: &str, values: &[Value<'_>]) -> Result<u64> {
             let query = bound(sqlx::query(sql), values);
-            let done = async { query.execute(&mut *Lent::from(pool).await?.0).await };
+            let done = async {
+                let mut lent = lender.lend().await?;
+                let done = query.execute(lent.get()?).await;
+                lent.end(done)
+            };
             done.await.map(|done| done.rows_affected()).map_err(error::of::<Self>)
         }
 
-        async fn fetch(pool: &Pool<Self>, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
+        async fn fetch(lender: &Lender<Self>, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
             let query = bound(sqlx::query(sql), values);
-            let rows = async { query.fetch_all(&mut *Lent::from(pool).await?.0).await };
+            let rows = async {
+                let mut lent = lender.lend().await?;
+                let rows = query.fetch_all(lent.get()?).await;
+                lent.end(rows)
+            };
             let rows = rows.await.and_then(|rows| rows.iter().map(row).collect());
             rows.map_err(error::of::<Self>)
         }
 
-        async fn count(pool: &Pool<Self>, sql: &str, values: &[Value<'_>]) -> Result<i64> {
+        async fn count(lender: &Lender<Self>, sql: &str, values: &[Value<'_>]) -> Result<i64> {
             let query = bound(sqlx::query(sql), values);
-            let row = async { query.fetch_one(&mut *Lent::from(pool).await?.0).await };
+            let row = async {
+                let mut lent = lender.lend().await?;
+                let row = query.fetch_one(lent.get()?).await;
+                lent.end(row)
+            };
             row.await.and_then(|row| row.try_get(0)).map_err(error::of::<Self>)
         }
     };

@@ -1,31 +1,134 @@
-//! A pool's connection in the hands of one call.
+//! A connection in the hands of one call, where it comes from, and where it goes when the call is over.
+//!
+//! A pool asks each connection on its way back whether it is well: a round trip for each call. So in a pool of our own,
+//! one whose call has ended well [rests](super::resting) here instead, for the next call. Whoever has a pool of his own
+//! may wait at it for a connection, and finds all of them there.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Database, Pool, Result};
+use sqlx::{Connection, Database, Error, Pool, Result};
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
+
+use super::resting::{Rested, Resting};
 
 /// How long a connection may take to say that it is ready for the next call.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long one may have been idle without being asked whether it is there still.
+pub(super) const IDLE: Duration = Duration::from_secs(1);
+/// How long one is kept from its pool, which knows how old a connection may become.
+const LONGEST: Duration = Duration::from_secs(300);
 
-/// Goes back to the pool when it is ready, or is closed if that takes too long: the pool itself would wait for ever for
-/// one whose other end is gone without a word, and have one less from then on (S75).
-pub(super) struct Lent<D: Database>(pub(super) PoolConnection<D>);
+/// Lends connections.
+pub struct Lender<D: Database> {
+    pool: Pool<D>,
+    /// Of a pool that nobody else has.
+    resting: Option<Arc<Resting<D>>>,
+}
 
-impl<D: Database> Lent<D> {
-    pub(super) async fn from(pool: &Pool<D>) -> Result<Self> {
-        pool.acquire().await.map(Self)
+impl<D: Database> Lender<D> {
+    /// From a pool of the application's.
+    pub(super) const fn shared(pool: Pool<D>) -> Self {
+        Self { pool, resting: None }
+    }
+
+    /// From a pool that nobody else has.
+    pub(super) fn own(pool: Pool<D>) -> Self {
+        let resting = Resting::new(pool.options().get_max_connections());
+        Self { pool, resting: Some(Arc::new(resting)) }
+    }
+
+    pub(super) async fn lend(&self) -> Result<Lent<D>> {
+        let Some(resting) = &self.resting else {
+            return Ok(Lent::new(self.pool.acquire().await?, None));
+        };
+        let wait = timeout(self.pool.options().get_acquire_timeout(), resting.turn());
+        let turn = wait.await.map_err(|_| Error::PoolTimedOut)??;
+        // As many turns as connections: one rests here, or the pool has one or makes one.
+        while let Some(Rested { mut lent, since }) = resting.take() {
+            if since.elapsed() < IDLE || lent.is_there().await {
+                lent.home = Some((resting.clone(), turn));
+                return Ok(lent);
+            }
+        }
+        Ok(Lent::new(self.pool.acquire().await?, Some((resting.clone(), turn))))
+    }
+
+    pub(super) fn size(&self) -> u32 {
+        self.pool.size()
     }
 }
 
+impl<D: Database> Clone for Lender<D> {
+    fn clone(&self) -> Self {
+        Self { pool: self.pool.clone(), resting: self.resting.clone() }
+    }
+}
+
+/// A connection that a call has for itself.
+pub(super) struct Lent<D: Database> {
+    connection: Option<PoolConnection<D>>,
+    /// Since when its pool has not had it.
+    taken: Instant,
+    home: Option<(Arc<Resting<D>>, OwnedSemaphorePermit)>,
+}
+
+impl<D: Database> Lent<D> {
+    fn new(
+        connection: PoolConnection<D>,
+        home: Option<(Arc<Resting<D>>, OwnedSemaphorePermit)>,
+    ) -> Self {
+        Self { connection: Some(connection), taken: Instant::now(), home }
+    }
+
+    /// The connection, until it has gone back.
+    pub(super) fn get(&mut self) -> Result<&mut D::Connection> {
+        self.connection.as_deref_mut().ok_or(Error::PoolClosed)
+    }
+
+    /// Ends the call, whose answer says whether the connection is well.
+    pub(super) fn end<T>(mut self, answer: Result<T>) -> Result<T> {
+        let is_fit = answer.is_ok() && self.taken.elapsed() < LONGEST;
+        if is_fit && let Some((resting, turn)) = self.home.take() {
+            resting.put(Rested { lent: self, since: Instant::now() });
+            drop(turn);
+        }
+        answer
+    }
+
+    /// Closes it, and with it whatever it holds on the server.
+    pub(super) fn close(mut self) {
+        self.connection.take().map(PoolConnection::detach);
+    }
+
+    /// Asks a connection that was idle. One that does not answer is closed.
+    async fn is_there(&mut self) -> bool {
+        let asked = async { self.get()?.ping().await };
+        let is_there = matches!(timeout(PATIENCE, asked).await, Ok(Ok(())));
+        if !is_there {
+            self.connection.take().map(PoolConnection::detach);
+        }
+        is_there
+    }
+}
+
+/// Back to the pool when it is ready, or closed if that takes too long: the pool itself would wait for ever for one
+/// whose other end is gone without a word, and have one less from then on (S75).
 impl<D: Database> Drop for Lent<D> {
     fn drop(&mut self) {
-        // Without a runtime, everything is coming to its end, the pool among it.
-        if let Ok(runtime) = Handle::try_current() {
-            // Dropped in its middle, the way back closes the connection.
-            drop(runtime.spawn(timeout(PATIENCE, self.0.return_to_pool())));
+        let Some(mut connection) = self.connection.take() else { return };
+        let turn = self.home.take();
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move {
+                // Dropped in its middle, the way back closes the connection.
+                let _ = timeout(PATIENCE, connection.return_to_pool()).await;
+                drop(turn);
+            })),
+            // Without a runtime, everything is coming to its end.
+            Err(_) => drop(connection.detach()),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
-use sqlx::{Database, Executor, MySql, Pool, Row as _};
+use sqlx::{Database, Executor, MySql, Row as _};
 
 use super::dialect::{Dialect, Row, Value, calls, helpers};
-use super::lent::Lent;
+use super::lent::Lender;
 use super::statements::Statements;
 use super::{error, sweeper};
 use crate::store::{Result, StoreErrorKind};
@@ -47,12 +47,12 @@ impl Dialect for MySql {
     }
 
     async fn sweep(
-        pool: &Pool<Self>,
+        lender: &Lender<Self>,
         statements: &Statements,
         now: i64,
         limit: i64,
     ) -> Result<u64> {
-        sweeper::sweep(pool, statements, now, limit).await.map_err(error::of::<Self>)
+        sweeper::sweep(lender, statements, now, limit).await.map_err(error::of::<Self>)
     }
 
     calls!();

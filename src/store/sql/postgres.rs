@@ -1,11 +1,11 @@
 //! PostgreSQL.
 
 use sqlx::error::DatabaseError;
-use sqlx::{Database, Executor, Pool, Postgres, Row as _};
+use sqlx::{Database, Executor, Postgres, Row as _};
 
 use super::dialect::{Dialect, Row, Value, calls, helpers};
 use super::error;
-use super::lent::Lent;
+use super::lent::Lender;
 use super::statements::Statements;
 use crate::store::{Result, StoreErrorKind};
 
@@ -52,14 +52,14 @@ impl Dialect for Postgres {
 
     /// The lock ends with the statement.
     async fn sweep(
-        pool: &Pool<Self>,
+        lender: &Lender<Self>,
         statements: &Statements,
         now: i64,
         limit: i64,
     ) -> Result<u64> {
         let sweeper = Value::Text(Some(&statements.sweeper));
         let values = [sweeper, Value::Number(now), Value::Number(limit)];
-        Self::execute(pool, &statements.sweep, &values).await
+        Self::execute(lender, &statements.sweep, &values).await
     }
 
     calls!();

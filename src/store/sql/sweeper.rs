@@ -1,44 +1,44 @@
 //! Sweeping in MySQL, whose locks are a connection's: one sweeper at a time, past rows that are in use.
 
-use sqlx::pool::PoolConnection;
-use sqlx::{Acquire, MySql, Pool, QueryBuilder, Result, query, query_scalar};
+use sqlx::{Acquire, MySql, MySqlConnection, QueryBuilder, Result, query, query_scalar};
 
-use super::lent::Lent;
+use super::lent::{Lender, Lent};
 use super::statements::Statements;
 
-/// A pool's connection that goes back only when it has let go of its lock; otherwise it ends, and the lock with it.
-struct Sweeper(Option<PoolConnection<MySql>>);
+/// A connection that goes back only when it has let go of its lock; otherwise it ends, and the lock with it.
+struct Sweeper(Option<Lent<MySql>>);
 
 /// Removes what expired before `now`, unless another sweeper is at it.
 pub(super) async fn sweep(
-    pool: &Pool<MySql>,
+    lender: &Lender<MySql>,
     statements: &Statements,
     now: i64,
     limit: i64,
 ) -> Result<u64> {
-    let mut sweeper = Sweeper(Some(pool.acquire().await?));
-    let Some(connection) = &mut sweeper.0 else { return Ok(0) };
+    let mut sweeper = Sweeper(Some(lender.lend().await?));
+    let Some(lent) = &mut sweeper.0 else { return Ok(0) };
+    let connection = lent.get()?;
     let name = &statements.sweeper;
     let ask = query_scalar("SELECT GET_LOCK(?, 0)").bind(name);
-    let alone: Option<i64> = ask.fetch_one(&mut **connection).await?;
+    let alone: Option<i64> = ask.fetch_one(&mut *connection).await?;
     if alone != Some(1) {
         sweeper.free();
         return Ok(0);
     }
     let swept = remove(connection, statements, now, limit).await?;
-    query("DO RELEASE_LOCK(?)").bind(name).execute(&mut **connection).await?;
+    query("DO RELEASE_LOCK(?)").bind(name).execute(&mut *connection).await?;
     sweeper.free();
     Ok(swept)
 }
 
 async fn remove(
-    connection: &mut PoolConnection<MySql>,
+    connection: &mut MySqlConnection,
     statements: &Statements,
     now: i64,
     limit: i64,
 ) -> Result<u64> {
     // Otherwise the search would lock the gaps between rows as well, and writers would wait for it.
-    query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED").execute(&mut **connection).await?;
+    query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED").execute(&mut *connection).await?;
     let mut transaction = connection.begin().await?;
     let expired = query_scalar(&statements.sweep).bind(now).bind(limit);
     let expired: Vec<Vec<u8>> = expired.fetch_all(&mut *transaction).await?;
@@ -59,14 +59,14 @@ async fn remove(
 
 impl Sweeper {
     fn free(mut self) {
-        drop(self.0.take().map(Lent));
+        drop(self.0.take());
     }
 }
 
 impl Drop for Sweeper {
     fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(connection.detach());
+        if let Some(lent) = self.0.take() {
+            lent.close();
         }
     }
 }
