@@ -33,7 +33,7 @@ const fn entry(name: &'static str, shown: &'static str, bare: &'static str) -> E
     Entry { name, shown, bare }
 }
 
-const SERVERS: [Entry; 21] = [
+const SERVERS: [Entry; 23] = [
     entry("axum", "axum 0.8, no sessions", "axum"),
     entry("cloakroom-memory", "**cloakroom, memory**", "axum"),
     entry("cloakroom-signed", "**cloakroom, signed cookie**", "axum"),
@@ -51,6 +51,8 @@ const SERVERS: [Entry; 21] = [
     entry("stores-postgres", "tower-sessions 0.14.0, sqlx-store 0.15.0 on PostgreSQL", "axum"),
     entry("axum_session-memory", "axum_session 0.22.1, memory", "axum"),
     entry("actix", "actix-web 4.18.1, no sessions", "actix"),
+    entry("actix-cloakroom-memory", "**cloakroom on actix-web, memory**", "actix"),
+    entry("actix-cloakroom-signed", "**cloakroom on actix-web, signed cookie**", "actix"),
     entry("actix-session-signed", "actix-session 0.11.0, signed cookie", "actix"),
     entry("actix-session-private", "actix-session 0.11.0, private cookie", "actix"),
     entry("pyramid", "Pyramid 2.1 on waitress, no sessions", "pyramid"),

@@ -12,9 +12,11 @@ use cloakroom::{Secret, Session, SessionLayer, SignedCookieFactory, StoredFactor
 
 fn main() {
     let name = std::env::args().nth(1).expect("a name");
-    if name.starts_with("actix") {
-        actix::serve(&name).expect("served");
-        return;
+    match name.as_str() {
+        "actix-cloakroom-memory" => return ours_on_actix(in_memory()).expect("served"),
+        "actix-cloakroom-signed" => return ours_on_actix(signed()).expect("served"),
+        name if name.starts_with("actix") => return actix::serve(name).expect("served"),
+        _ => {}
     }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -25,11 +27,8 @@ async fn serve(name: &str, url: Option<String>) {
     let folder = tempfile::tempdir().expect("a folder");
     let app = match name {
         "axum" => bare(),
-        "cloakroom-memory" => ours(SessionLayer::new(StoredFactory::new(MemoryStore::default()))),
-        "cloakroom-signed" => {
-            let secret = Secret::generate().expect("randomness");
-            ours(SessionLayer::new(SignedCookieFactory::new(secret).expect("valid settings")))
-        }
+        "cloakroom-memory" => ours(in_memory()),
+        "cloakroom-signed" => ours(signed()),
         "cloakroom-sqlite" => ours(in_file(folder.path(), Durability::Fast)),
         "cloakroom-sqlite-durable" => ours(in_file(folder.path(), Durability::Durable)),
         "cloakroom-redis" => {
@@ -62,24 +61,54 @@ fn bare() -> Router {
 }
 
 fn ours(sessions: SessionLayer) -> Router {
-    async fn begin(session: Session) -> Result<&'static str, cloakroom::Error> {
-        session.insert("n", 1_u64)?;
-        session.insert("theme", "dark")?;
-        Ok("ok")
-    }
-    async fn read(session: Session) -> Result<String, cloakroom::Error> {
-        Ok(session.get::<u64>("n")?.unwrap_or_default().to_string())
-    }
-    async fn write(session: Session) -> Result<&'static str, cloakroom::Error> {
-        session.modify("n", |n: &mut u64| *n += 1)?;
-        Ok("ok")
-    }
     Router::new()
         .route("/untouched", get(async || "ok"))
         .route("/begin", get(begin))
         .route("/read", get(read))
         .route("/write", get(write))
         .layer(sessions)
+}
+
+async fn begin(session: Session) -> Result<&'static str, cloakroom::Error> {
+    session.insert("n", 1_u64)?;
+    session.insert("theme", "dark")?;
+    Ok("ok")
+}
+
+async fn read(session: Session) -> Result<String, cloakroom::Error> {
+    Ok(session.get::<u64>("n")?.unwrap_or_default().to_string())
+}
+
+async fn write(session: Session) -> Result<&'static str, cloakroom::Error> {
+    session.modify("n", |n: &mut u64| *n += 1)?;
+    Ok("ok")
+}
+
+fn in_memory() -> SessionLayer {
+    SessionLayer::new(StoredFactory::new(MemoryStore::default()))
+}
+
+fn signed() -> SessionLayer {
+    let secret = Secret::generate().expect("randomness");
+    SessionLayer::new(SignedCookieFactory::new(secret).expect("valid settings"))
+}
+
+/// The same handlers on actix-web.
+fn ours_on_actix(sessions: SessionLayer) -> std::io::Result<()> {
+    use actix_web::{App, HttpServer, web};
+    actix_web::rt::System::new().block_on(async {
+        let server = HttpServer::new(move || {
+            App::new()
+                .route("/untouched", web::get().to(async || "ok"))
+                .route("/begin", web::get().to(begin))
+                .route("/read", web::get().to(read))
+                .route("/write", web::get().to(write))
+                .wrap(sessions.clone())
+        });
+        let server = server.workers(1).bind("127.0.0.1:0")?;
+        println!("{}", server.addrs()[0].port());
+        server.run().await
+    })
 }
 
 mod tower_sessions {
