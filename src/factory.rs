@@ -69,12 +69,14 @@ use std::future::Future;
 use crate::Error;
 use crate::cookie::{CookieHeader, SetCookies};
 
+mod moving;
 mod pyramid_json;
 mod refused;
 mod signed_cookie;
 mod stored;
 
 pub use crate::session::{Commit, Ending, Opened, Origin};
+pub use moving::{Former, FormerSessions, Moving, MovingFactory};
 pub use refused::Refused;
 pub use signed_cookie::{SignedCookieBuilder, SignedCookieFactory, SignedValue};
 #[cfg(feature = "settings")]

@@ -67,6 +67,7 @@
 //! | `memcached` | no | `store::MemcachedStore` |
 //! | `settings` | no | `open`, and `settings::Settings` from a file or the environment |
 //! | `sqlite` | no | `store::SqliteStore` |
+//! | `tower-sessions` | no | `store::LastWriteWins`, for stores that were written for tower-sessions |
 //! | `tls` | no | encrypted connections to Redis, PostgreSQL and MySQL |
 //! | `cli` | no | the program `cloakroom`, which looks after stores and cookies |
 //! | `conformance` | no | the suite that every store has to pass; turns on `testing` |

@@ -382,9 +382,14 @@ impl Session {
 /// For the crate: opening, closing, and the two doors to the state.
 impl Session {
     pub(crate) fn open<B>(opened: Opened<B>) -> (Self, Arc<B>) {
-        let Opened { entries, facts, base } = opened;
+        let Opened { entries, brought, facts, base } = opened;
         let reads = Reads::new(facts.server.is_some());
-        let state = State { opened: entries.clone(), entries, reads, ..State::default() };
+        let mut state = State { opened: entries.clone(), entries, reads, ..State::default() };
+        for change in brought {
+            state.usage.wrote = true;
+            // Setting a value cannot fail.
+            let _ = state.note(change);
+        }
         (Self { shared: Arc::new(Shared { facts, state: Mutex::new(state) }) }, base)
     }
 

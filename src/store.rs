@@ -62,12 +62,14 @@ use crate::time::Timestamp;
 
 mod any;
 mod index;
+#[cfg(feature = "tower-sessions")]
+mod last_write_wins;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(any(feature = "memcached", feature = "redis"))]
+#[cfg(any(feature = "memcached", feature = "redis", feature = "tower-sessions"))]
 mod row;
 mod scan;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
@@ -78,6 +80,8 @@ mod sweep;
 
 pub use any::{AnyOptions, AnyStore};
 pub use index::{Index, Listed};
+#[cfg(feature = "tower-sessions")]
+pub use last_write_wins::LastWriteWins;
 #[cfg(feature = "memcached")]
 pub use memcached::{MemcachedOptions, MemcachedStore};
 pub use memory::{Counts, MemoryBuilder, MemoryStore};

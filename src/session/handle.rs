@@ -58,7 +58,7 @@ impl SessionHandle {
         let commit = self.session.close(Ending::Shown);
         let kept = self.remote.keep(commit).await?;
         let facts = self.session.facts().clone();
-        Ok(self.now_holds(kept.map(|entries| Opened { entries, facts, base: Arc::new(()) })))
+        Ok(self.now_holds(kept.map(|entries| Opened::again(entries, facts))))
     }
 
     fn now_holds(&mut self, opened: Option<Opened<()>>) -> Standing {
@@ -100,7 +100,7 @@ impl Session {
         server.has_response = false;
         let facts = super::Facts { server: Some(server), ..self.facts().clone() };
         let entries = self.look().entries.clone();
-        let (session, _) = Session::open(Opened { entries, facts, base: Arc::new(()) });
+        let (session, _) = Session::open(Opened::again(entries, facts));
         Ok(SessionHandle { session, remote })
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::change::Change;
 use super::entries::Entries;
 use super::limits::Limits;
 use super::remote::Remote;
+use super::value::Value;
 use crate::Timestamp;
 use crate::csrf::TokenSource;
 use crate::random::Random;
@@ -24,6 +26,8 @@ pub enum Origin {
 /// A session as a factory opened it.
 pub struct Opened<B> {
     pub(crate) entries: Entries,
+    /// What the session is given before the handler gets it, to be kept like the handler's own changes.
+    pub(crate) brought: Vec<Change>,
     pub(crate) facts: Facts,
     pub(crate) base: Arc<B>,
 }
@@ -54,6 +58,13 @@ pub(crate) struct Server {
     /// Whether the session is opened by a request, whose response can carry a ticket.
     pub(crate) has_response: bool,
     pub(crate) remote: Arc<dyn Remote>,
+}
+
+impl Opened<()> {
+    /// The same session as another time, with what it holds now.
+    pub(crate) fn again(entries: Entries, facts: Facts) -> Self {
+        Self { entries, brought: Vec::new(), facts, base: Arc::new(()) }
+    }
 }
 
 impl<B> Opened<B> {
@@ -97,6 +108,18 @@ impl<B> Opened<B> {
         self
     }
 
+    /// Gives the session these values, as if the handler set them.
+    pub(crate) fn bring(mut self, values: Vec<(String, Value)>) -> Self {
+        self.brought = values.into_iter().map(|(key, value)| Change::Set { key, value }).collect();
+        self
+    }
+
+    /// The same for a factory around the one that opened it.
+    pub(crate) fn map_base<C>(self, map: impl FnOnce(Arc<B>) -> C) -> Opened<C> {
+        let Self { entries, brought, facts, base } = self;
+        Opened { entries, brought, facts, base: Arc::new(map(base)) }
+    }
+
     /// The session is kept on a server: it can have an owner and be renewed, and flash messages are claimed there.
     pub(crate) fn on_server(mut self, server: Server) -> Self {
         self.facts.server = Some(server);
@@ -122,6 +145,6 @@ impl<B> Opened<B> {
             server: None,
             csrf,
         };
-        Self { entries, facts, base: Arc::new(base) }
+        Self { entries, brought: Vec::new(), facts, base: Arc::new(base) }
     }
 }

@@ -3,7 +3,7 @@
 use std::task::{Context, Waker};
 
 use cloakroom::Timestamp;
-use cloakroom::store::{Record, Store, StoreKey};
+use cloakroom::store::{Created, Record, Store, StoreKey, Version};
 
 const RECORDS: u8 = 32;
 
@@ -23,7 +23,8 @@ async fn assert_own(store: &impl Store, number: u8) {
 
 pub async fn fill(store: &impl Store) {
     for number in 0..RECORDS {
-        store.create(&key(number), &record(number)).await.unwrap();
+        let created = store.create(&key(number), &record(number)).await.unwrap();
+        assert_eq!(created, Created::Done(Version::FIRST));
     }
 }
 

@@ -100,6 +100,7 @@ impl<D: Database> Lent<D> {
     }
 
     /// Closes it, and with it whatever it holds on the server.
+    #[cfg(feature = "mysql")]
     pub(super) fn close(mut self) {
         self.connection.take().map(PoolConnection::detach);
     }
