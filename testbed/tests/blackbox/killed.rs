@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use cloakroom_testbed::{Answer, Connection, Service};
+use cloakroom_testbed::{Answer, Connection, Dice, Service};
 
-use crate::crowd::{Dice, new_session, ticket, values};
+use crate::crowd::{new_session, ticket, values};
 
 const KILLS: usize = 200;
 /// Of each kind of client.

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use cloakroom_testbed::{Connection, Service};
+use cloakroom_testbed::{Connection, Dice, Service};
 
 use super::start;
-use crate::crowd::{Dice, crowd, new_session, stat, values};
+use crate::crowd::{crowd, new_session, stat, values};
 
 const CLIENTS: usize = 64;
 const TIMES: usize = 25;

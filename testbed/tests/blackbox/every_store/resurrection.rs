@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use cloakroom_testbed::{Answer, Connection};
+use cloakroom_testbed::{Answer, Connection, Dice};
 
 use super::start;
-use crate::crowd::{Dice, assert_only, crowd, has_index, login, stat, ticket, values};
+use crate::crowd::{assert_only, crowd, has_index, login, stat, ticket, values};
 
 const WORKERS: usize = 16;
 const ROUNDS: usize = 105;
