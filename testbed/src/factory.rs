@@ -14,6 +14,7 @@ use cloakroom::{SignedCookieFactory, StoredFactory};
 
 use crate::faults::Faulty;
 use crate::options::{FactoryUrl, Options};
+use crate::randomness::Foretold;
 use crate::server::Site;
 use crate::setup::Setup;
 
@@ -97,6 +98,9 @@ fn signed_cookie(options: &Options, setup: Setup) -> Result<Site, String> {
     if let Some(clock) = setup.clock.clone() {
         builder = builder.clock(clock);
     }
+    if let Some(seed) = options.random_seed {
+        builder = builder.random(Foretold::new(seed));
+    }
     let factory = builder.build().map_err(|error| error.to_string())?;
     Site::new(options, factory, setup).map_err(|error| error.to_string())
 }
@@ -153,6 +157,9 @@ fn factory<S: Store + Clone>(
     }
     if let Some(clock) = setup.clock.clone() {
         builder = builder.clock(clock);
+    }
+    if let Some(seed) = options.random_seed {
+        builder = builder.random(Foretold::new(seed));
     }
     let factory = builder.build().map_err(|error| error.to_string())?;
     Ok((factory, Setup { store: Some(Arc::new(store)), ..setup }))

@@ -13,6 +13,7 @@ mod guarded;
 mod operation;
 mod options;
 mod owners;
+mod randomness;
 mod server;
 mod setup;
 mod stats;

@@ -9,6 +9,7 @@
 //! | `--secret TEXT` | signs cookies; a store needs none |
 //! | `--idle SECONDS`, `--renew-after SECONDS` | limits, or `never` |
 //! | `--now SECONDS` | a clock that stands still; `POST /clock` moves it |
+//! | `--random-seed NUMBER` | tickets and tokens that anybody can foretell |
 //! | `--keep-on-error true` or `false` | whether changes are kept when the handler answers 5xx |
 //! | `--csrf off`, `token`, `origin` or `all` | what guards `/csrf/guarded`; default all |
 //! | `--origin URL` | the site's own origin, may be repeated |
@@ -49,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) renew_after: Option<Limit>,
     /// Where the clock stands still, in seconds since 1970.
     pub(crate) now: Option<f64>,
+    /// What tickets and tokens are drawn from, instead of the operating system.
+    pub(crate) random_seed: Option<u64>,
     pub(crate) keep_on_error: Option<bool>,
     pub(crate) until_stdin_closes: bool,
     pub(crate) csrf: CsrfOptions,
@@ -149,6 +152,7 @@ impl Options {
             idle: None,
             renew_after: None,
             now: None,
+            random_seed: None,
             keep_on_error: None,
             until_stdin_closes: false,
             csrf: CsrfOptions::default(),
@@ -176,6 +180,7 @@ impl Options {
             "--idle" => self.idle = Some(limit(name, &value?)?),
             "--renew-after" => self.renew_after = Some(limit(name, &value?)?),
             "--now" => self.now = Some(seconds(name, &value?)?),
+            "--random-seed" => self.random_seed = Some(whole(name, &value?)?),
             "--keep-on-error" => self.keep_on_error = Some(yes_or_no(name, &value?)?),
             "--csrf" => {
                 let known = [
@@ -295,6 +300,10 @@ fn span(value: &str, unit: fn(u64) -> Duration) -> Option<Limit> {
 fn seconds(name: &str, value: &str) -> Result<f64, String> {
     let seconds = value.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds >= 0.0);
     seconds.ok_or_else(|| format!("{name} {value}: not a time in seconds since 1970"))
+}
+
+fn whole(name: &str, value: &str) -> Result<u64, String> {
+    value.parse().map_err(|_| format!("{name} {value}: not a whole number"))
 }
 
 fn yes_or_no(name: &str, value: &str) -> Result<bool, String> {

@@ -33,6 +33,7 @@ fn r54_what_cannot_be_served_is_said_at_the_start() {
         (["--idle", "-1"], "not whole seconds"),
         (["--renew-after", "1.5"], "not whole seconds"),
         (["--now", "NaN"], "not a time"),
+        (["--random-seed", "often"], "not a whole number"),
         (["--keep-on-error", "perhaps"], "neither true nor false"),
         (["--absolute", "60"], "for sessions in a store"),
         (["--io-timeout", "100"], "for sessions in a store"),
