@@ -110,8 +110,9 @@ fn reading() -> Route {
 }
 
 fn perform(operation: Operation, route: Route) -> Route {
-    route.to(move |Visitor(session): Visitor, setup: Data<Setup>, Input(input): Input| async move {
-        respond(caught(operation.perform(&session, &setup, &input)).await)
+    route.to(move |Visitor(session): Visitor, setup: Data<Setup>, input: Input| async move {
+        let outcome = async { operation.perform(&session, &setup, &input.0?).await };
+        respond(caught(outcome).await)
     })
 }
 
@@ -124,20 +125,20 @@ async fn count(
     next.call(request).await
 }
 
-async fn slow(Visitor(session): Visitor, setup: Data<Setup>, Input(input): Input) -> HttpResponse {
-    respond(caught(operation::slow(&session, &setup, &input)).await)
+async fn slow(Visitor(session): Visitor, setup: Data<Setup>, input: Input) -> HttpResponse {
+    respond(caught(async { operation::slow(&session, &setup, &input.0?).await }).await)
 }
 
-async fn fail(Visitor(session): Visitor, setup: Data<Setup>, Input(input): Input) -> HttpResponse {
-    respond(caught(operation::fail(&session, &setup, &input)).await)
+async fn fail(Visitor(session): Visitor, setup: Data<Setup>, input: Input) -> HttpResponse {
+    respond(caught(async { operation::fail(&session, &setup, &input.0?).await }).await)
 }
 
 async fn move_clock(setup: Data<Setup>, Input(input): Input) -> HttpResponse {
-    respond(setup.move_clock(&input))
+    respond(input.and_then(|input| setup.move_clock(&input)))
 }
 
 async fn set_fault(setup: Data<Setup>, Input(input): Input) -> HttpResponse {
-    respond(setup.set_fault(&input))
+    respond(input.and_then(|input| setup.set_fault(&input)))
 }
 
 /// Writes to the session, then answers piece by piece for 200 ms.
@@ -167,23 +168,32 @@ impl FromRequest for Visitor {
     }
 }
 
-/// An operation's input: the body, or for `GET` the query as a JSON object of texts.
-struct Input(String);
+/// An operation's input: the body, or for `GET` the query as a JSON object of texts. What is wrong with it waits for the
+/// session, because actix-web extracts both at the same time.
+struct Input(Result<String, Answer>);
 
 impl FromRequest for Input {
-    type Error = Refused;
-    type Future = LocalBoxFuture<'static, Result<Self, Refused>>;
+    type Error = Infallible;
+    type Future = LocalBoxFuture<'static, Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_reading = ["GET", "HEAD"].contains(&request.method().as_str());
         if !is_reading {
-            let body = String::from_request(request, payload).map_ok(Self);
-            return Box::pin(body.map_err(|error| Refused(Answer::bad_request(error))));
+            let body = Bytes::from_request(request, payload).map(|body| {
+                let body = body.map_err(|error| unread(&error))?;
+                operation::text(&body).map(str::to_owned)
+            });
+            return Box::pin(body.map(|text| Ok(Self(text))));
         }
         let query = web::Query::<BTreeMap<String, String>>::from_query(request.query_string());
-        let query = query.map(|query| Self(serde_json::json!(query.0).to_string()));
-        Box::pin(ready(query.map_err(|error| Refused(Answer::bad_request(error)))))
+        let query = query.map(|query| serde_json::json!(query.0).to_string());
+        Box::pin(ready(Ok(Self(query.map_err(Answer::bad_request)))))
     }
+}
+
+fn unread(error: &actix_web::Error) -> Answer {
+    let status = error.as_response_error().status_code().as_u16();
+    Answer::unread(http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_REQUEST))
 }
 
 /// An extractor's failure.

@@ -51,6 +51,11 @@ impl Answer {
         Self { status, content_type: "application/json", body }
     }
 
+    /// A body that did not come whole, or is too long.
+    pub(crate) fn unread(status: StatusCode) -> Self {
+        Self::failure(status, "bad_request", "the body cannot be read")
+    }
+
     /// A request that nobody could serve, with the reason.
     pub(crate) fn bad_request(detail: impl ToString) -> Self {
         Self::failure(StatusCode::BAD_REQUEST, "bad_request", detail)

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use ::axum::Extension;
 use ::axum::Router;
-use ::axum::body::Body;
-use ::axum::extract::rejection::{QueryRejection, StringRejection};
+use ::axum::body::{Body, Bytes};
+use ::axum::extract::rejection::{BytesRejection, QueryRejection};
 use ::axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use ::axum::middleware::map_request;
 use ::axum::response::{IntoResponse, Response};
@@ -61,7 +61,7 @@ pub(crate) fn app(
         .into_iter()
         .fold(app, with_operation)
         .merge(csrf::routes(csrf, &setup)?)
-        .fallback(|| async { respond(Err(not_found())) })
+        .fallback(nowhere)
         // Inside of the session layer, which so gets to see a panic as a response of 500.
         .layer(CatchPanicLayer::custom(panicked))
         .layer(SessionLayer::new(factory).on_error(|error: &Error| respond(Err(error.into()))))
@@ -125,23 +125,20 @@ impl<S: Send + Sync> FromRequest<S> for Input {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         if ![Method::GET, Method::HEAD].contains(request.method()) {
-            let body = String::from_request(request, state).await;
-            let refuse = |error: StringRejection| refused(error.status(), error.body_text());
-            return body.map(Self).map_err(refuse);
+            let body = Bytes::from_request(request, state).await;
+            let refuse = |error: BytesRejection| respond(Err(Answer::unread(error.status())));
+            let text = operation::text(&body.map_err(refuse)?).map(str::to_owned);
+            return text.map(Self).map_err(|failure| respond(Err(failure)));
         }
         let query = Query::<BTreeMap<String, String>>::from_request(request, state).await;
-        let refuse = |error: QueryRejection| refused(error.status(), error.body_text());
+        let refuse = |error: QueryRejection| respond(Err(Answer::bad_request(error.body_text())));
         let Query(query) = query.map_err(refuse)?;
         Ok(Self(serde_json::json!(query).to_string()))
     }
 }
 
-fn refused(status: StatusCode, detail: String) -> Response {
-    respond(Err(Answer::failure(status, "bad_request", detail)))
-}
-
-fn not_found() -> Answer {
-    Answer::failure(StatusCode::NOT_FOUND, "not_found", "no such route")
+async fn nowhere() -> Response {
+    respond(Err(Answer::failure(StatusCode::NOT_FOUND, "not_found", "no such route")))
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response {

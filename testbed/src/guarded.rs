@@ -4,6 +4,7 @@ use cloakroom::{ConfigError, CsrfLayer, Error, Session};
 use serde_json::json;
 
 use crate::answer::{Answer, Outcome};
+use crate::operation;
 use crate::options::{CsrfOptions, Guarding};
 use crate::setup::Setup;
 
@@ -43,7 +44,13 @@ pub(crate) fn matched() -> Outcome {
 }
 
 /// What came past the guard.
-pub(crate) fn echo(setup: &Setup, content_type: Option<&str>, body: &str) -> Outcome {
+pub(crate) fn echo(setup: &Setup, content_type: Option<&str>, body: &[u8]) -> Outcome {
     setup.stats.count_step();
+    let body = operation::text(body)?;
     Answer::json(&json!({"body": body, "content_type": content_type}))
+}
+
+/// What is no handshake of a socket.
+pub(crate) fn no_handshake() -> Answer {
+    Answer::bad_request("this is for sockets")
 }

@@ -119,6 +119,11 @@ fn at(route: &str) -> Option<Operation> {
     ROUTES.iter().find(|(_, path, _)| *path == route).map(|(_, _, operation)| *operation)
 }
 
+/// The text of a body.
+pub(crate) fn text(body: &[u8]) -> Result<&str, Answer> {
+    std::str::from_utf8(body).map_err(Answer::bad_request)
+}
+
 /// Reads the input; none at all is an object without members.
 pub(crate) fn read<T: DeserializeOwned>(input: &str) -> Result<T, Answer> {
     let input = if input.is_empty() { "{}" } else { input };

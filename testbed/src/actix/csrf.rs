@@ -1,8 +1,8 @@
 //! The routes under `/csrf` that a guard stands before, in each of its forms.
 
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::{self, Data, Payload, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, Scope};
+use actix_web::web::{self, Bytes, Data, Payload, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Resource};
 use cloakroom::csrf::{self, Lookup};
 use cloakroom::{CsrfLayer, Session};
 
@@ -25,25 +25,26 @@ pub(super) fn add_routes(routes: &mut ServiceConfig, guard: Option<&CsrfLayer<On
                 .route(web::post().to(check_chapter)),
         )
         .service(web::scope("/csrf/predicate").service(matched).wrap(predicate));
-    match guard {
-        None => routes.service(echoing()),
-        Some(guard) => routes.service(echoing().wrap(guard.clone())),
-    };
+    for resource in echoing() {
+        match guard {
+            None => routes.service(resource),
+            Some(guard) => routes.service(resource.wrap(guard.clone())),
+        };
+    }
 }
 
-/// What a guard may stand before. A scope, because only that can be wrapped as a whole.
-fn echoing() -> Scope {
-    web::scope("/csrf")
-        .service(
-            web::resource("/guarded")
-                .route(reading().to(echo))
-                .route(web::post().to(echo))
-                .route(web::put().to(echo))
-                .route(web::delete().to(echo)),
-        )
-        .service(web::resource("/guarded/{item}").route(web::post().to(echo)))
-        .service(web::resource("/exempt/{hook}").route(web::post().to(echo)))
-        .service(web::resource("/socket").route(reading().to(socket)))
+/// What a guard may stand before. No scope, because that would have the guard before what is nowhere, too.
+fn echoing() -> [Resource; 4] {
+    [
+        web::resource("/csrf/guarded")
+            .route(reading().to(echo))
+            .route(web::post().to(echo))
+            .route(web::put().to(echo))
+            .route(web::delete().to(echo)),
+        web::resource("/csrf/guarded/{item}").route(web::post().to(echo)),
+        web::resource("/csrf/exempt/{hook}").route(web::post().to(echo)),
+        web::resource("/csrf/socket").route(reading().to(socket)),
+    ]
 }
 
 async fn form(session: Session) -> HttpResponse {
@@ -66,12 +67,14 @@ async fn matched() -> HttpResponse {
     respond(guarded::matched())
 }
 
-async fn echo(setup: Data<Setup>, request: HttpRequest, body: String) -> HttpResponse {
+async fn echo(setup: Data<Setup>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     respond(guarded::echo(&setup, content_type, &body))
 }
 
-async fn socket(request: HttpRequest, payload: Payload) -> Result<HttpResponse, actix_web::Error> {
-    let (response, _, _) = actix_ws::handle(&request, payload)?;
-    Ok(response)
+async fn socket(request: HttpRequest, payload: Payload) -> HttpResponse {
+    match actix_ws::handle(&request, payload) {
+        Ok((response, _, _)) => response,
+        Err(_) => respond(Err(guarded::no_handshake())),
+    }
 }

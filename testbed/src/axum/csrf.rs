@@ -1,6 +1,9 @@
 //! The routes under `/csrf` that a guard stands before, in each of its forms.
 
+use ::axum::body::Bytes;
+use ::axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use ::axum::extract::{Request, WebSocketUpgrade};
+use ::axum::handler::Handler;
 use ::axum::http::header::CONTENT_TYPE;
 use ::axum::response::Response;
 use ::axum::routing::{get, post};
@@ -9,18 +12,19 @@ use cloakroom::csrf::{self, Lookup};
 use cloakroom::{ConfigError, CsrfLayer, Error, Session};
 use http::HeaderMap;
 
-use super::respond;
+use super::{nowhere, respond};
 use crate::guarded;
 use crate::options::CsrfOptions;
 use crate::setup::Setup;
 
 /// The routes, guarded as the options say.
 pub(super) fn routes(options: &CsrfOptions, setup: &Setup) -> Result<Router, ConfigError> {
+    let predicate = CsrfLayer::predicate().or(nowhere.with_state(()));
     let unguarded = Router::new()
         .route("/csrf/form", get(form))
         .route("/csrf/check", get(check).post(check))
         .route("/csrf/check-chapter", get(check_chapter).post(check_chapter))
-        .route("/csrf/predicate", post(matched).layer(CsrfLayer::predicate()));
+        .route("/csrf/predicate", post(matched).layer(predicate));
     let echoing = Router::new()
         .route("/csrf/guarded", get(echo).post(echo).put(echo).delete(echo))
         .route("/csrf/guarded/{item}", post(echo))
@@ -51,11 +55,14 @@ async fn matched() -> Response {
     respond(guarded::matched())
 }
 
-async fn echo(setup: Extension<Setup>, headers: HeaderMap, body: String) -> Response {
+async fn echo(setup: Extension<Setup>, headers: HeaderMap, body: Bytes) -> Response {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     respond(guarded::echo(&setup, content_type, &body))
 }
 
-async fn socket(upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(|socket| async { drop(socket) })
+async fn socket(upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>) -> Response {
+    match upgrade {
+        Ok(upgrade) => upgrade.on_upgrade(|socket| async { drop(socket) }),
+        Err(_) => respond(Err(guarded::no_handshake())),
+    }
 }
