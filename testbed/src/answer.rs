@@ -40,9 +40,10 @@ impl Answer {
         Self { status: StatusCode::OK, content_type: "text/html; charset=utf-8", body }
     }
 
-    /// The same body with another status.
+    /// The same body with another status; none with 304, which not every server sees to.
     pub(crate) fn with_status(self, status: StatusCode) -> Self {
-        Self { status, ..self }
+        let body = if status == StatusCode::NOT_MODIFIED { String::new() } else { self.body };
+        Self { status, body, ..self }
     }
 
     /// `{"error": kind, "detail": text}`.
