@@ -1,5 +1,5 @@
-//! One keep-alive connection, made again where the service ends it, for tests that need thousands of requests, an exact moment, a header of their own, or
-//! want to hang up. It keeps no cookies: each request says which ticket it shows.
+//! One keep-alive connection, made again where the service ends it, for tests that need thousands of requests, an exact
+//! moment, a header of their own, or want to hang up. It keeps no cookies: each request says which ticket it shows.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -92,16 +92,25 @@ impl Connection {
             "{method} {path} HTTP/1.1\r\nhost: testbed\r\ncontent-type: application/json\r\n\
              {lines}content-length: {length}\r\n\r\n{body}"
         );
-        self.stream.get_mut().write_all(request.as_bytes())
+        self.send_bytes(request.as_bytes())
+    }
+
+    /// Sends these bytes, whatever they are.
+    ///
+    /// # Errors
+    /// If the service hung up.
+    pub fn send_bytes(&mut self, request: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(request)
     }
 
     /// Waits for the answer to a request of this method.
     ///
     /// # Errors
-    /// If the service hangs up, or answers what is not HTTP with a body of known length.
+    /// If the service hangs up, or answers what is not HTTP.
     pub fn receive(&mut self, method: &str) -> io::Result<Answer> {
         let first = self.line()?;
-        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.split(' ').next());
+        let status = status.and_then(|status| status.parse().ok());
         let status: u16 =
             status.ok_or_else(|| io::Error::other(format!("no status: {first:?}")))?;
         let mut headers = HeaderMap::new();
@@ -118,15 +127,38 @@ impl Connection {
             );
         }
         let has_body = method != "HEAD" && status != 304;
-        let length = headers.get("content-length").and_then(|length| length.to_str().ok());
-        let length = if has_body { length.unwrap_or("0") } else { "0" };
-        let mut body = vec![0; length.parse().map_err(io::Error::other)?];
-        self.stream.read_exact(&mut body)?;
+        let body = if has_body { self.body(&headers)? } else { Vec::new() };
         let text = String::from_utf8(body).map_err(io::Error::other)?;
-        if headers.get("connection").is_some_and(|connection| connection == "close") {
+        let is_closed = headers.get("connection").is_some_and(|connection| connection == "close");
+        // After a handshake, what follows is no HTTP.
+        if is_closed || status == 101 {
             self.stream = Self::connect(&self.address)?.stream;
         }
         Ok(Answer { status, headers, text })
+    }
+
+    fn body(&mut self, headers: &HeaderMap) -> io::Result<Vec<u8>> {
+        let length = headers.get("content-length").and_then(|length| length.to_str().ok());
+        let mut body = Vec::new();
+        if headers.get("transfer-encoding").is_none_or(|encoding| encoding != "chunked") {
+            let length = length.unwrap_or("0").parse().map_err(io::Error::other)?;
+            self.piece(length, &mut body)?;
+            return Ok(body);
+        }
+        loop {
+            let length = usize::from_str_radix(&self.line()?, 16).map_err(io::Error::other)?;
+            self.piece(length, &mut body)?;
+            self.line()?;
+            if length == 0 {
+                return Ok(body);
+            }
+        }
+    }
+
+    fn piece(&mut self, length: usize, body: &mut Vec<u8>) -> io::Result<()> {
+        let begin = body.len();
+        body.resize(begin + length, 0);
+        self.stream.read_exact(&mut body[begin..])
     }
 
     /// Whether nothing comes for this long.

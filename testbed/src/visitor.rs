@@ -211,7 +211,9 @@ impl Answer {
         cookies.pop()
     }
 
-    fn set_cookies(&self) -> Vec<SetCookie> {
+    /// All cookies that are set, in their order.
+    #[must_use]
+    pub fn set_cookies(&self) -> Vec<SetCookie> {
         self.headers.get_all(SET_COOKIE).iter().map(SetCookie::parse).collect()
     }
 }
