@@ -74,4 +74,8 @@ async fn s73_a_store_that_fails_is_no_miss() {
         let form = post_form(path, &format!("csrf_token={token}"));
         assert_eq!(ask(&app, with(form, "cookie", &cookie)).await.status(), 503, "{path}");
     }
+    let calls = store.all_calls();
+    let without = with(post_form("/router", ""), "content-type", "text/plain");
+    assert_eq!(ask(&app, with(without, "cookie", &cookie)).await.status(), 404);
+    assert_eq!(store.all_calls(), calls, "nobody had to ask the store");
 }

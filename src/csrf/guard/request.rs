@@ -90,8 +90,7 @@ async fn find_in_form<B: Body + Unpin>(
     }
 }
 
-/// Whether it can be right at all, without a look at the session or the body.
-#[cfg(feature = "actix")]
+/// Whether it can carry a token at all, without a look at the session or the body.
 pub(super) fn may_carry_token(parts: &Parts, lookup: &Lookup) -> bool {
     let in_form = || lookup.form_field().is_some() && Encoding::of(&parts.headers).is_some();
     lookup.before_form(&parts.uri, &parts.headers).is_some()

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::super::predicate::{CsrfPredicate, NotFound, Or};
 use super::super::replay::Replay;
-use super::super::request::check_request;
+use super::super::request::{check_request, may_carry_token};
 use crate::Error;
 use crate::slot::Head;
 use crate::tower::{ErrorResponse, PlainText};
@@ -77,7 +77,13 @@ where
         let other = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, other);
         let CsrfPredicate { lookup, otherwise } = self.predicate.clone();
+        let (parts, body) = request.into_parts();
+        let may_match = may_carry_token(&parts, &lookup);
+        let request = Request::from_parts(parts, body);
         let answering = async move {
+            if !may_match {
+                return otherwise.answer(request.map(Replay::new)).await;
+            }
             match check_request(request, &lookup).await {
                 (request, Ok(())) => inner.call(request).await,
                 (request, Err(Error::Csrf(_))) => otherwise.answer(request).await,
