@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+use std::task::{Context, Waker};
+
 use async_trait::async_trait;
 use cloakroom::Timestamp;
 use cloakroom::store::{
@@ -76,6 +78,34 @@ async fn s64_among_clones_a_removed_record_stays_away() {
 }
 
 #[tokio::test]
+async fn s69_a_write_that_is_given_up_comes_before_what_follows_it() {
+    let (one, _) = two_processes().await;
+    let (b, key) = (record("b"), key());
+    let mut given_up = Box::pin(one.replace(&key, Version::FIRST, &b));
+    for _ in 0..5 {
+        let polled = given_up.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(given_up);
+    assert!(one.remove(&key).await.unwrap());
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(one.load(&key).await.unwrap().is_none(), "the write came late");
+}
+
+#[tokio::test]
+async fn between_processes_too_a_key_is_taken_once() {
+    let (one, other) = two_processes().await;
+    let (key, b, c) = (StoreKey::from_bytes([7; 16]), record("b"), record("c"));
+    let created = tokio::join!(one.create(&key, &b), other.create(&key, &c));
+    let created = [created.0.unwrap(), created.1.unwrap()];
+    assert!(created.contains(&Created::Done(Version::FIRST)) && created.contains(&Created::Taken));
+    assert_eq!(one.load(&key).await.unwrap(), other.load(&key).await.unwrap());
+}
+
+#[tokio::test]
 async fn s73_what_cannot_be_reached_or_read_is_an_error_that_tells_nothing_of_it() {
     for (error, kind) in [
         (Error::Backend("gone".into()), StoreErrorKind::Unavailable),
@@ -104,11 +134,23 @@ struct Slow(MemoryStore);
 
 #[async_trait]
 impl SessionStore for Slow {
-    async fn save(&self, record: &Foreign) -> Result<()> {
+    async fn create(&self, record: &mut Foreign) -> Result<()> {
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
-        self.0.save(record).await
+        self.0.create(record).await
+    }
+
+    async fn save(&self, record: &Foreign) -> Result<()> {
+        let (store, record) = (self.0.clone(), record.clone());
+        let save = async move {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            store.save(&record).await
+        };
+        // What a server was sent it does, whoever waits for it.
+        tokio::spawn(save).await.unwrap()
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Foreign>> {
@@ -119,6 +161,42 @@ impl SessionStore for Slow {
         tokio::task::yield_now().await;
         self.0.delete(id).await
     }
+}
+
+/// Saves only what is there, as some do.
+#[derive(Debug)]
+struct Existing(MemoryStore);
+
+#[async_trait]
+impl SessionStore for Existing {
+    async fn create(&self, record: &mut Foreign) -> Result<()> {
+        self.0.create(record).await
+    }
+
+    async fn save(&self, record: &Foreign) -> Result<()> {
+        match self.0.load(&record.id).await? {
+            Some(_) => self.0.save(record).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn load(&self, id: &Id) -> Result<Option<Foreign>> {
+        self.0.load(id).await
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        self.0.delete(id).await
+    }
+}
+
+mod a_store_that_saves_only_what_is_there {
+    use super::{Existing, LastWriteWins, MemoryStore};
+
+    async fn open() -> LastWriteWins<Existing> {
+        LastWriteWins::new(Existing(MemoryStore::default()))
+    }
+
+    cloakroom::store_conformance!(open());
 }
 
 #[derive(Debug)]

@@ -1,10 +1,12 @@
 //! Records in any store that was written for tower-sessions: for those who have one already.
 //!
 //! Such a store knows no versions: whoever writes last has written. Within one process that is made good by a lock for
-//! each record; between processes nothing can.
+//! each record, which is held until the store has done what it was asked, even if nobody waits any more; between
+//! processes nothing can.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,8 +46,9 @@ const LATEST: i64 = 253_402_300_799;
 /// | no change is lost when requests race | kept, among clones | **not kept: the last write wins** |
 /// | a logout is final; no late request revives the record (S64) | kept, among clones | **not kept** |
 /// | a flash message is shown once (S67) | kept, among clones | **not kept** |
-/// | a call that is given up has happened or has not, and nothing later (S69) | **up to the foreign store** | the same |
+/// | a call that is given up has happened or has not, and nothing later (S69) | kept, among clones | **not kept** |
 ///
+/// Give it a table or a prefix of its own: what names a record here is no secret, and would be one to the other library.
 /// A call takes two round trips where it has to look first. There is no index by owner, so `sessions_of` and what
 /// belongs to it do not compile. What has expired is removed by the foreign store's own means. A record of the other
 /// library is none of these: to take sessions over, see [`MovingFactory`](crate::factory::MovingFactory).
@@ -84,12 +87,55 @@ impl<S: SessionStore> LastWriteWins<S> {
     }
 
     async fn write(&self, key: &StoreKey, stored: &Stored) -> Result<()> {
-        let Stored { record, version } = stored;
-        let value = BASE64_STANDARD_NO_PAD.encode(row::encode(*version, record));
-        let data = HashMap::from([(VALUE.to_owned(), value.into())]);
-        let foreign = Foreign { id: id(key), data, expiry_date: date(record.expires_at) };
-        self.shared.store.save(&foreign).await.map_err(|error| meaning(&error))
+        self.shared.store.save(&foreign(key, stored)).await.map_err(|error| meaning(&error))
     }
+
+    async fn create_locked(&self, key: &StoreKey, stored: &Stored) -> Result<Created> {
+        let _lock = self.lock(key).await;
+        if self.read(key).await?.is_some() {
+            return Ok(Created::Taken);
+        }
+        let (store, mut foreign) = (&self.shared.store, foreign(key, stored));
+        store.create(&mut foreign).await.map_err(|error| meaning(&error))?;
+        if foreign.id == id(key) {
+            return Ok(Created::Done(stored.version));
+        }
+        // Another process was faster, and the store has found another place, where nobody would look.
+        store.delete(&foreign.id).await.map_err(|error| meaning(&error))?;
+        Ok(Created::Taken)
+    }
+
+    /// Writes what `next` makes of the record that is there, if it makes anything of it.
+    async fn change_locked<T>(
+        &self,
+        key: &StoreKey,
+        next: impl FnOnce(Option<Stored>) -> (Option<Stored>, T),
+    ) -> Result<T> {
+        let _lock = self.lock(key).await;
+        let (changed, answer) = next(self.read(key).await?);
+        if let Some(changed) = changed {
+            self.write(key, &changed).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn remove_locked(&self, key: &StoreKey) -> Result<bool> {
+        let _lock = self.lock(key).await;
+        let was_there = self.read(key).await?.is_some();
+        self.shared.store.delete(&id(key)).await.map_err(|error| meaning(&error))?;
+        Ok(was_there)
+    }
+}
+
+/// Does it to its end, lock included, even if nobody waits any more: a write that is under way cannot be called off, and
+/// must not come after what the next one did.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::spawn(work).await;
+    done.unwrap_or_else(|_| {
+        Err(StoreError::new(StoreErrorKind::Unavailable, "the store panicked, or everything ends"))
+    })
 }
 
 impl<S: SessionStore> Store for LastWriteWins<S> {
@@ -98,13 +144,8 @@ impl<S: SessionStore> Store for LastWriteWins<S> {
     }
 
     async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
-        let _lock = self.lock(key).await;
-        if self.read(key).await?.is_some() {
-            return Ok(Created::Taken);
-        }
-        // Not the foreign `create`, which may choose another place where this one is taken.
-        self.write(key, &Stored::first(record)).await?;
-        Ok(Created::Done(Version::FIRST))
+        let (this, key, first) = (self.clone(), *key, Stored::first(record));
+        to_its_end(async move { this.create_locked(&key, &first).await }).await
     }
 
     async fn replace(
@@ -113,32 +154,39 @@ impl<S: SessionStore> Store for LastWriteWins<S> {
         expected: Version,
         record: &Record,
     ) -> Result<Replaced> {
-        let _lock = self.lock(key).await;
-        match self.read(key).await? {
-            None => Ok(Replaced::Gone),
-            Some(other) if other.version != expected => Ok(Replaced::Conflict(other)),
+        let (this, key, record) = (self.clone(), *key, record.clone());
+        let next = move |found: Option<Stored>| match found {
+            None => (None, Replaced::Gone),
+            Some(other) if other.version != expected => (None, Replaced::Conflict(other)),
             Some(mut stored) => {
-                let version = stored.replace(record);
-                self.write(key, &stored).await?;
-                Ok(Replaced::Done(version))
+                let version = stored.replace(&record);
+                (Some(stored), Replaced::Done(version))
             }
-        }
+        };
+        to_its_end(async move { this.change_locked(&key, next).await }).await
     }
 
     async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-        let _lock = self.lock(key).await;
-        let Some(mut stored) = self.read(key).await? else { return Ok(false) };
-        stored.record.expires_at = expires_at;
-        self.write(key, &stored).await?;
-        Ok(true)
+        let (this, key) = (self.clone(), *key);
+        let next = move |mut found: Option<Stored>| {
+            let moved = found.as_mut().map(|stored| stored.record.expires_at = expires_at);
+            (found, moved.is_some())
+        };
+        to_its_end(async move { this.change_locked(&key, next).await }).await
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
-        let _lock = self.lock(key).await;
-        let was_there = self.read(key).await?.is_some();
-        self.shared.store.delete(&id(key)).await.map_err(|error| meaning(&error))?;
-        Ok(was_there)
+        let (this, key) = (self.clone(), *key);
+        to_its_end(async move { this.remove_locked(&key).await }).await
     }
+}
+
+/// The record as the foreign store keeps it.
+fn foreign(key: &StoreKey, stored: &Stored) -> Foreign {
+    let Stored { record, version } = stored;
+    let value = BASE64_STANDARD_NO_PAD.encode(row::encode(*version, record));
+    let data = HashMap::from([(VALUE.to_owned(), value.into())]);
+    Foreign { id: id(key), data, expiry_date: date(record.expires_at) }
 }
 
 fn id(key: &StoreKey) -> Id {
