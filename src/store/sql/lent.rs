@@ -17,6 +17,8 @@ use super::resting::{Rested, Resting};
 
 /// How long a connection may take to say that it is ready for the next call.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The same for one that somebody waits for.
+const ANSWER: Duration = Duration::from_secs(1);
 /// How long one may have been idle without being asked whether it is there still.
 pub(super) const IDLE: Duration = Duration::from_secs(1);
 /// How long one is kept from its pool, which knows how old a connection may become.
@@ -41,20 +43,28 @@ impl<D: Database> Lender<D> {
         Self { pool, resting: Some(Arc::new(resting)) }
     }
 
+    /// Within the time that the pool has for it.
     pub(super) async fn lend(&self) -> Result<Lent<D>> {
         let Some(resting) = &self.resting else {
             return Ok(Lent::new(self.pool.acquire().await?, None));
         };
-        let wait = timeout(self.pool.options().get_acquire_timeout(), resting.turn());
-        let turn = wait.await.map_err(|_| Error::PoolTimedOut)??;
+        let limit = self.pool.options().get_acquire_timeout();
+        timeout(limit, self.lend_own(resting)).await.map_err(|_| Error::PoolTimedOut)?
+    }
+
+    async fn lend_own(&self, resting: &Arc<Resting<D>>) -> Result<Lent<D>> {
         // As many turns as connections: one rests here, or the pool has one or makes one.
+        let mut home = Some((resting.clone(), resting.turn().await?));
         while let Some(Rested { mut lent, since }) = resting.take() {
+            lent.home = home.take();
             if since.elapsed() < IDLE || lent.is_there().await {
-                lent.home = Some((resting.clone(), turn));
                 return Ok(lent);
             }
+            home = lent.home.take();
+            // They rested longer still, and each would take as long to say nothing.
+            resting.take_idle(IDLE).into_iter().for_each(|rested| rested.lent.close());
         }
-        Ok(Lent::new(self.pool.acquire().await?, Some((resting.clone(), turn))))
+        Ok(Lent::new(self.pool.acquire().await?, home))
     }
 
     pub(super) fn size(&self) -> u32 {
@@ -73,14 +83,14 @@ pub(super) struct Lent<D: Database> {
     connection: Option<PoolConnection<D>>,
     /// Since when its pool has not had it.
     taken: Instant,
-    home: Option<(Arc<Resting<D>>, OwnedSemaphorePermit)>,
+    home: Option<Home<D>>,
 }
 
+/// Where a connection may rest, and the turn of whoever uses it.
+type Home<D> = (Arc<Resting<D>>, OwnedSemaphorePermit);
+
 impl<D: Database> Lent<D> {
-    fn new(
-        connection: PoolConnection<D>,
-        home: Option<(Arc<Resting<D>>, OwnedSemaphorePermit)>,
-    ) -> Self {
+    fn new(connection: PoolConnection<D>, home: Option<Home<D>>) -> Self {
         Self { connection: Some(connection), taken: Instant::now(), home }
     }
 
@@ -99,8 +109,12 @@ impl<D: Database> Lent<D> {
         answer
     }
 
+    /// Gives it back to its pool, and the turn when it is there.
+    pub(super) fn give_back(mut self, home: Option<Home<D>>) {
+        self.home = home;
+    }
+
     /// Closes it, and with it whatever it holds on the server.
-    #[cfg(feature = "mysql")]
     pub(super) fn close(mut self) {
         self.connection.take().map(PoolConnection::detach);
     }
@@ -108,7 +122,7 @@ impl<D: Database> Lent<D> {
     /// Asks a connection that was idle. One that does not answer is closed.
     async fn is_there(&mut self) -> bool {
         let asked = async { self.get()?.ping().await };
-        let is_there = matches!(timeout(PATIENCE, asked).await, Ok(Ok(())));
+        let is_there = matches!(timeout(ANSWER, asked).await, Ok(Ok(())));
         if !is_there {
             self.connection.take().map(PoolConnection::detach);
         }

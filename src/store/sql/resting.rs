@@ -55,13 +55,22 @@ impl<D: Database> Resting<D> {
         }
     }
 
-    /// Takes out those that have rested for so long that nobody seems to need them, and says whether others are left.
-    fn take_idle(&self) -> (Vec<Rested<D>>, bool) {
+    /// Takes out those that nobody has used for so long.
+    pub(super) fn take_idle(&self, span: Duration) -> Vec<Rested<D>> {
         let mut state = self.lock();
-        let idle = state.stack.partition_point(|rested| rested.since.elapsed() >= REST);
-        let idle = state.stack.drain(..idle).collect();
+        let idle = state.stack.partition_point(|rested| rested.since.elapsed() >= span);
+        state.stack.drain(..idle).collect()
+    }
+
+    /// Gives back to the pool those that nobody seems to need, and says whether others are left.
+    fn give_back(self: &Arc<Self>) -> bool {
+        for Rested { lent, .. } in self.take_idle(REST) {
+            let turn = self.turns.clone().try_acquire_owned().ok();
+            lent.give_back(turn.map(|turn| (self.clone(), turn)));
+        }
+        let mut state = self.lock();
         state.is_looked_after = !state.stack.is_empty();
-        (idle, state.is_looked_after)
+        state.is_looked_after
     }
 
     fn lock(&self) -> MutexGuard<'_, State<D>> {
@@ -73,11 +82,9 @@ impl<D: Database> Resting<D> {
 async fn look_after<D: Database>(resting: Weak<Resting<D>>) {
     loop {
         tokio::time::sleep(REST).await;
-        let Some(resting) = resting.upgrade() else { return };
-        let (idle, others_are_left) = resting.take_idle();
-        drop(idle);
-        if !others_are_left {
-            return;
+        match resting.upgrade() {
+            Some(resting) if resting.give_back() => {}
+            _ => return,
         }
     }
 }
