@@ -6,7 +6,7 @@
 //! # use std::collections::{HashMap, hash_map::Entry};
 //! # use std::sync::{Mutex, MutexGuard, PoisonError};
 //! use cloakroom::Timestamp;
-//! use cloakroom::store::{Created, Record, Replaced, Result, Store, StoreKey, Stored, Version};
+//! use cloakroom::store::{Created, Record, Replaced, Result, Store, StoreKey, Stored, Touched, Version};
 //!
 //! #[derive(Debug, Default)]
 //! pub struct MapStore(Mutex<HashMap<StoreKey, Stored>>);
@@ -31,12 +31,23 @@
 //!         }
 //!     }
 //!
-//!     async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-//!         Ok(self.rows().get_mut(key).map(|row| row.record.expires_at = expires_at).is_some())
+//!     async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
+//!         match self.rows().get_mut(key) {
+//!             None => Ok(Touched::Gone),
+//!             Some(other) if other.version != seen => Ok(Touched::Changed),
+//!             Some(row) => {
+//!                 row.record.expires_at = expires_at;
+//!                 Ok(Touched::Done)
+//!             }
+//!         }
 //!     }
 //!
 //!     async fn remove(&self, key: &StoreKey) -> Result<bool> {
 //!         Ok(self.rows().remove(key).is_some())
+//!     }
+//!
+//!     async fn await_replication(&self, _: &StoreKey) -> Result<()> {
+//!         Ok(()) // there is one map, and it outlasts nothing
 //!     }
 //! }
 //!

@@ -10,7 +10,7 @@
 //! use std::sync::{Mutex, MutexGuard, PoisonError};
 //!
 //! use cloakroom::Timestamp;
-//! use cloakroom::store::{Created, Record, Replaced, Result, Store, StoreKey, Stored, Version};
+//! use cloakroom::store::{Created, Record, Replaced, Result, Store, StoreKey, Stored, Touched, Version};
 //!
 //! #[derive(Debug, Default)]
 //! pub struct MapStore(Mutex<HashMap<StoreKey, Stored>>);
@@ -35,12 +35,23 @@
 //!         }
 //!     }
 //!
-//!     async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-//!         Ok(self.rows().get_mut(key).map(|row| row.record.expires_at = expires_at).is_some())
+//!     async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
+//!         match self.rows().get_mut(key) {
+//!             None => Ok(Touched::Gone),
+//!             Some(other) if other.version != seen => Ok(Touched::Changed),
+//!             Some(row) => {
+//!                 row.record.expires_at = expires_at;
+//!                 Ok(Touched::Done)
+//!             }
+//!         }
 //!     }
 //!
 //!     async fn remove(&self, key: &StoreKey) -> Result<bool> {
 //!         Ok(self.rows().remove(key).is_some())
+//!     }
+//!
+//!     async fn await_replication(&self, _: &StoreKey) -> Result<()> {
+//!         Ok(()) // there is one map, and it outlasts nothing
 //!     }
 //! }
 //!
@@ -125,22 +136,22 @@ pub trait Store: Send + Sync + 'static {
         record: &Record,
     ) -> impl Future<Output = Result<Replaced>> + Send;
 
-    /// Moves the expiry of a record that exists, and says whether it does. It carries no data, so it can overwrite
-    /// none, and it leaves the version as it is.
+    /// Moves the expiry of version `seen`, or says that it is not there any more. It carries no data, so it can
+    /// overwrite none, and it leaves the version as it is. Never creates.
     fn touch(
         &self,
         key: &StoreKey,
+        seen: Version,
         expires_at: Timestamp,
-    ) -> impl Future<Output = Result<bool>> + Send;
+    ) -> impl Future<Output = Result<Touched>> + Send;
 
     /// Removes a record and says whether it existed.
     fn remove(&self, key: &StoreKey) -> impl Future<Output = Result<bool>> + Send;
 
     /// Waits until what was last written of this record outlasts the loss of a machine, where the store answers before
-    /// that and can wait. Asked for after a logout and a renewal, which must not be undone (S77). Nothing by default.
-    fn confirm(&self, _key: &StoreKey) -> impl Future<Output = Result<()>> + Send {
-        async { Ok(()) }
-    }
+    /// that and can wait; elsewhere there is nothing to wait for, and the answer is `Ok`. Asked for after a logout and a
+    /// renewal, which must not be undone (S77). A store around another asks that one.
+    fn await_replication(&self, key: &StoreKey) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// What a record is kept under: 128 random bits that name it for its whole life.
@@ -284,6 +295,18 @@ pub enum Replaced {
     /// Somebody else was faster; this is what they left.
     Conflict(Stored),
     /// There is no such record; nothing was written.
+    Gone,
+}
+
+/// How a [`touch`](Store::touch) ended.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touched {
+    /// The expiry was moved.
+    Done,
+    /// Somebody wrote the record meanwhile; nothing was done.
+    Changed,
+    /// There is no such record.
     Gone,
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use cloakroom::Timestamp;
 use cloakroom::store::{
-    Created, MemcachedStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Stored, Version,
+    Created, MemcachedStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Stored, Touched,
+    Version,
 };
 use cloakroom::testing::FakeClock;
 use cloakroom_engines::{Memcached, Proxy, Weather};
@@ -81,8 +82,10 @@ async fn each_call_is_one_look_and_at_most_one_write_and_a_touch_is_one_look_mor
     let late = store.replace(&key(1), Version::FIRST, &record("late")).await.unwrap();
     assert!(matches!(late, Replaced::Conflict(_)));
     assert_eq!(counts()[0], 1, "a conflict says what is there");
-    assert!(store.touch(&key(1), Timestamp::MAX).await.unwrap());
+    assert_eq!(store.touch(&key(1), version, Timestamp::MAX).await.unwrap(), Touched::Done);
     assert_eq!(counts(), [2, 1], "touch");
+    let late = store.touch(&key(1), Version::FIRST, Timestamp::MAX).await.unwrap();
+    assert_eq!((late, counts()), (Touched::Changed, [1, 0]), "touch of an old version");
     assert!(store.remove(&key(1)).await.unwrap());
     assert_eq!(counts(), [0, 0], "remove");
 }
@@ -92,9 +95,8 @@ async fn a_version_outlasts_touches_and_no_other_fits() {
     let store = connect().await;
     let version = create(&store, 10, "first").await;
     for seconds in 1..=3 {
-        assert!(
-            store.touch(&key(10), Timestamp::from_secs(5_000_000_000 + seconds)).await.unwrap()
-        );
+        let end = Timestamp::from_secs(5_000_000_000 + seconds);
+        assert_eq!(store.touch(&key(10), version, end).await.unwrap(), Touched::Done);
         assert_eq!(load(&store, 10).await.unwrap().version, version);
     }
     // A touch is a write to memcached, with a number of its own.
@@ -104,6 +106,8 @@ async fn a_version_outlasts_touches_and_no_other_fits() {
     for wrong in [0, 1, touched + 1, u64::MAX] {
         let late = store.replace(&key(10), Version::from_number(wrong), &record("late")).await;
         assert!(matches!(late.unwrap(), Replaced::Conflict(_)), "{wrong}");
+        let late = store.touch(&key(10), Version::from_number(wrong), FAR).await;
+        assert_eq!(late.unwrap(), Touched::Changed, "{wrong}");
     }
     let replaced = store.replace(&key(10), version, &record("second")).await.unwrap();
     let Replaced::Done(next) = replaced else { panic!("{replaced:?}") };
@@ -115,17 +119,22 @@ async fn a_version_outlasts_touches_and_no_other_fits() {
 async fn touches_at_once_all_hold_and_disturb_no_write() {
     let store = connect().await;
     let mut version = create(&store, 11, "first").await;
-    for _ in 0..20 {
+    let touch_all = |version| {
         let mut touches = tokio::task::JoinSet::new();
         for _ in 0..8 {
             let store = store.clone();
-            touches.spawn(async move { store.touch(&key(11), Timestamp::MAX).await.unwrap() });
+            touches.spawn(async move { store.touch(&key(11), version, FAR).await.unwrap() });
         }
+        touches
+    };
+    for _ in 0..20 {
+        assert_eq!(touch_all(version).join_all().await, [Touched::Done; 8]);
+        let touches = touch_all(version);
         match store.replace(&key(11), version, &record("next")).await.unwrap() {
             Replaced::Done(next) => version = next,
             other => panic!("a touch made it {other:?}"),
         }
-        assert_eq!(touches.join_all().await, [true; 8]);
+        assert!(!touches.join_all().await.contains(&Touched::Gone), "nobody removed it");
         assert_eq!(load(&store, 11).await.unwrap().version, version);
     }
 }
@@ -199,7 +208,7 @@ async fn s77_what_memcached_forgot_is_gone_and_nothing_errs() {
     assert_eq!(load(&store, 1).await, None);
     let replaced = store.replace(&key(1), version, &record("late")).await.unwrap();
     assert_eq!(replaced, Replaced::Gone);
-    assert!(!store.touch(&key(1), FAR).await.unwrap());
+    assert_eq!(store.touch(&key(1), version, FAR).await.unwrap(), Touched::Gone);
     assert!(!store.remove(&key(1)).await.unwrap());
 }
 
@@ -224,9 +233,11 @@ async fn every_key_has_an_end_as_far_as_memcached_can_count() {
         assert!(store.remove(&key(1)).await.unwrap());
     }
     // 2038 and later.
-    let _ = store.create(&key(1), &Record::new("", Timestamp::MAX, None)).await.unwrap();
+    let created = store.create(&key(1), &Record::new("", Timestamp::MAX, None)).await.unwrap();
+    let Created::Done(version) = created else { panic!("{created:?}") };
     assert_eq!(time_to_live(&server, 1), -1);
-    assert!(store.touch(&key(1), Timestamp::from_secs(1_000_500)).await.unwrap());
+    let end = Timestamp::from_secs(1_000_500);
+    assert_eq!(store.touch(&key(1), version, end).await.unwrap(), Touched::Done);
     assert!((555..=561).contains(&time_to_live(&server, 1)));
 }
 
@@ -241,7 +252,8 @@ async fn s73_what_is_no_record_is_corrupt_and_not_absent() {
     let set = format!("set {} 0 0 5\r\nshort", name(14));
     assert_eq!(SERVER.command(&set, &["STORED"]), "STORED\r\n");
     assert_eq!(store.load(&key(14)).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
-    assert_eq!(store.touch(&key(14), FAR).await.unwrap_err().kind(), StoreErrorKind::Corrupt);
+    let touched = store.touch(&key(14), Version::FIRST, FAR).await;
+    assert_eq!(touched.unwrap_err().kind(), StoreErrorKind::Corrupt);
 }
 
 #[tokio::test]

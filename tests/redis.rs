@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use cloakroom::Timestamp;
 use cloakroom::store::{
-    Created, Index, Record, RedisStore, Replaced, Scan, Store, StoreErrorKind, StoreKey, Version,
+    Created, Index, Record, RedisStore, Replaced, Scan, Store, StoreErrorKind, StoreKey, Touched,
+    Version,
 };
 use cloakroom::testing::FakeClock;
 use cloakroom_engines::Redis;
@@ -54,13 +55,17 @@ async fn create(store: &RedisStore, number: u8, owner: Option<&str>) {
     assert_eq!(created, Created::Done(Version::FIRST));
 }
 
+async fn touch(store: &RedisStore, number: u8, seen: Version) {
+    assert_eq!(store.touch(&key(number), seen, Timestamp::MAX).await.unwrap(), Touched::Done);
+}
+
 #[tokio::test]
 async fn each_call_is_one_command() {
     let (server, mut beside) = own_server();
     let store = RedisStore::connect(&server.url()).await.unwrap();
     // Loads the scripts.
     create(&store, 1, Some("ada")).await;
-    assert!(store.touch(&key(1), Timestamp::from_secs(4_102_444_900)).await.unwrap());
+    touch(&store, 1, Version::FIRST).await;
     let mut monitor = Monitor::of(&server);
     let mut commands = async |call: &str| {
         match call {
@@ -71,8 +76,8 @@ async fn each_call_is_one_command() {
                 let replaced = store.replace(&key(2), Version::FIRST, &record(None)).await;
                 assert!(matches!(replaced.unwrap(), Replaced::Done(_)));
             }
-            "touch" => assert!(store.touch(&key(2), Timestamp::MAX).await.unwrap()),
-            "touch, owned" => assert!(store.touch(&key(1), Timestamp::MAX).await.unwrap()),
+            "touch" => touch(&store, 2, Version::FIRST.next()).await,
+            "touch, owned" => touch(&store, 1, Version::FIRST).await,
             _ => assert!(store.remove(&key(2)).await.unwrap()),
         }
         let () = redis::cmd("ECHO").arg("the end").query(&mut beside).unwrap();
@@ -131,7 +136,7 @@ async fn scripts_that_redis_has_forgotten_are_sent_again() {
     create(&store, 1, Some("ada")).await;
     for _ in 0..3 {
         let () = redis::cmd("SCRIPT").arg("FLUSH").query(&mut beside).unwrap();
-        assert!(store.touch(&key(1), Timestamp::MAX).await.unwrap());
+        touch(&store, 1, Version::FIRST).await;
         assert!(store.remove_of("ada", &key(1)).await.unwrap());
         create(&store, 1, Some("ada")).await;
     }

@@ -89,7 +89,7 @@ async fn s77_a_logout_that_does_not_wait_is_lost_with_its_master() {
     // Another has taken the master's place, which does not know it yet.
     promote(&replica);
     assert!(store.remove(&key(1)).await.unwrap());
-    store.confirm(&key(1)).await.unwrap();
+    store.await_replication(&key(1)).await.unwrap();
     drop(master);
     let promoted = RedisStore::connect(&replica.url()).await.unwrap();
     assert!(promoted.load(&key(1)).await.unwrap().is_some(), "documented as lost, but was kept");
@@ -104,11 +104,11 @@ async fn s77_a_logout_that_waits_is_acknowledged_only_when_the_replica_has_it() 
         create(&store, number).await;
     }
     // A replica that has just come says only once a second how far it is.
-    until(async || store.confirm(&key(1)).await.is_ok()).await;
+    until(async || store.await_replication(&key(1)).await.is_ok()).await;
     replica.pause();
     assert!(store.remove(&key(1)).await.unwrap());
     // In the network's buffers is not on the replica.
-    let unsure = store.confirm(&key(1)).await.unwrap_err();
+    let unsure = store.await_replication(&key(1)).await.unwrap_err();
     assert_eq!(unsure.kind(), StoreErrorKind::Unavailable);
     for revoked in [
         store.remove_of("ada", &key(2)).await.map(usize::from),

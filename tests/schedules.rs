@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use cloakroom::store::{
-    Created, MemoryStore, Record, Replaced, Result, Store, StoreKey, Stored, Version,
+    Created, MemoryStore, Record, Replaced, Result, Store, StoreKey, Stored, Touched, Version,
 };
 use cloakroom::{Session, SessionLayer, StoredFactory, Timestamp};
 use http::header::{COOKIE, SET_COOKIE};
@@ -49,12 +49,16 @@ impl Store for Scheduled {
         scheduled(self.0.replace(key, expected, record)).await
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-        scheduled(self.0.touch(key, expires_at)).await
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
+        scheduled(self.0.touch(key, seen, expires_at)).await
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         scheduled(self.0.remove(key)).await
+    }
+
+    async fn await_replication(&self, key: &StoreKey) -> Result<()> {
+        scheduled(self.0.await_replication(key)).await
     }
 }
 

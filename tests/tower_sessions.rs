@@ -72,7 +72,8 @@ async fn s64_among_clones_a_removed_record_stays_away() {
     assert_eq!(replaced.unwrap(), Replaced::Gone);
     assert!(one.load(&key).await.unwrap().is_none());
     let _ = one.create(&key, &record("a")).await.unwrap();
-    let (_, removed) = tokio::join!(clone.touch(&key, b.expires_at), one.remove(&key));
+    let (_, removed) =
+        tokio::join!(clone.touch(&key, Version::FIRST, b.expires_at), one.remove(&key));
     assert!(removed.unwrap());
     assert!(one.load(&key).await.unwrap().is_none(), "a touch brought it back");
 }

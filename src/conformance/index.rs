@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{any_key, any_owner, create, far_away, record, record_of};
-use crate::store::{Index, Replaced, StoreKey};
+use crate::store::{Index, Replaced, StoreKey, Touched};
 
 suite! { $ index, Index, index_conformance, index_rules, run_index;
     an_owner_s_records_are_listed
@@ -87,8 +87,8 @@ pub async fn a_record_follows_its_owner<S: Index>(store: Arc<S>) {
 /// `touch` leaves the owner as it is.
 pub async fn a_touched_record_stays_listed<S: Index>(store: Arc<S>) {
     let (owner, key) = (any_owner(), any_key());
-    create(&*store, &key, &record_of(&owner)).await;
-    assert!(store.touch(&key, far_away()).await.expect("touch answers"));
+    let version = create(&*store, &key, &record_of(&owner)).await;
+    assert_eq!(store.touch(&key, version, far_away()).await.expect("touch answers"), Touched::Done);
     assert_eq!(keys_of(&*store, &owner).await, BTreeSet::from([key]));
 }
 

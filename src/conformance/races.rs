@@ -9,7 +9,7 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::{any_key, create, far_away, record};
-use crate::store::{Created, Record, Replaced, Store, StoreKey, Version};
+use crate::store::{Created, Record, Replaced, Store, StoreKey, Touched, Version};
 
 suite! { $ races, Store, store_races, race_rules, run_races;
     every_replace_counts
@@ -174,7 +174,8 @@ pub async fn a_touch_never_undoes_a_replace<S: Store>(store: Arc<S>) {
             let store = store.clone();
             async move {
                 if number == 0 {
-                    assert!(store.touch(&key, far_away()).await.expect("touch answers"));
+                    let touched = store.touch(&key, version, far_away()).await;
+                    assert_ne!(touched.expect("touch answers"), Touched::Gone);
                 } else {
                     let next = store.replace(&key, version, &record("1")).await;
                     assert!(matches!(next.expect("replace answers"), Replaced::Done(_)));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use super::{any_key, create, far_away, long_ago, record, record_of};
-use crate::store::{Created, Record, Replaced, Store, StoreKey, Version};
+use crate::store::{Created, Record, Replaced, Store, StoreKey, Touched, Version};
 use crate::time::Timestamp;
 
 suite! { $ rules, Store, store_conformance, store_rules, run;
@@ -157,8 +157,8 @@ pub async fn replace_may_change_the_owner<S: Store>(store: Arc<S>) {
 /// The data stays as it is, and the expiry is kept to the microsecond.
 pub async fn touch_moves_the_expiry_and_nothing_else<S: Store>(store: Arc<S>) {
     let (key, later) = (any_key(), Timestamp::from_micros(4_000_000_000_000_001));
-    create(&*store, &key, &record_of(&"ada".into())).await;
-    assert!(store.touch(&key, later).await.expect("touch answers"));
+    let version = create(&*store, &key, &record_of(&"ada".into())).await;
+    assert_eq!(store.touch(&key, version, later).await.expect("touch answers"), Touched::Done);
     let (there, _) = load(&*store, &key).await.expect("it is there");
     assert_eq!(there, Record { expires_at: later, ..record_of(&"ada".into()) });
 }
@@ -167,14 +167,15 @@ pub async fn touch_moves_the_expiry_and_nothing_else<S: Store>(store: Arc<S>) {
 pub async fn touch_leaves_the_version<S: Store>(store: Arc<S>) {
     let key = any_key();
     let version = create(&*store, &key, &record("data")).await;
-    assert!(store.touch(&key, far_away()).await.expect("touch answers"));
+    assert_eq!(store.touch(&key, version, far_away()).await.expect("touch answers"), Touched::Done);
     replace(&*store, &key, version, &record("next")).await;
 }
 
-/// `touch` of an unknown key says `false` and writes nothing.
+/// `touch` of an unknown key says `Gone` and writes nothing.
 pub async fn touch_does_not_create<S: Store>(store: Arc<S>) {
     let key = any_key();
-    assert!(!store.touch(&key, far_away()).await.expect("touch answers"));
+    let touched = store.touch(&key, Version::FIRST, far_away()).await;
+    assert_eq!(touched.expect("touch answers"), Touched::Gone);
     assert_eq!(load(&*store, &key).await, None, "touch created a record");
 }
 
@@ -192,9 +193,9 @@ pub async fn remove_says_whether_it_was_there<S: Store>(store: Arc<S>) {
 /// For `load` and `touch` too.
 pub async fn a_removed_record_is_gone<S: Store>(store: Arc<S>) {
     let key = any_key();
-    create(&*store, &key, &record("data")).await;
+    let version = create(&*store, &key, &record("data")).await;
     assert!(store.remove(&key).await.expect("remove answers"));
-    assert!(!store.touch(&key, far_away()).await.expect("touch answers"));
+    assert_eq!(store.touch(&key, version, far_away()).await.expect("touch answers"), Touched::Gone);
     assert_eq!(load(&*store, &key).await, None);
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::{
     Created, Cursor, Index, Listed, MemoryStore, Page, Record, Replaced, Result, Scan, Store,
-    StoreError, StoreErrorKind, StoreKey, Stored, Sweep, Version,
+    StoreError, StoreErrorKind, StoreKey, Stored, Sweep, Touched, Version,
 };
 use crate::time::Timestamp;
 
@@ -292,16 +292,16 @@ impl Store for AnyStore {
         on_each!(self, store => store.replace(key, expected, record).await)
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-        on_each!(self, store => store.touch(key, expires_at).await)
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
+        on_each!(self, store => store.touch(key, seen, expires_at).await)
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         on_each!(self, store => store.remove(key).await)
     }
 
-    async fn confirm(&self, key: &StoreKey) -> Result<()> {
-        on_each!(self, store => store.confirm(key).await)
+    async fn await_replication(&self, key: &StoreKey) -> Result<()> {
+        on_each!(self, store => store.await_replication(key).await)
     }
 }
 

@@ -20,7 +20,7 @@ use tower_sessions_core::session_store::Error;
 
 use super::{
     Created, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey, Stored,
-    Version, row,
+    Touched, Version, row,
 };
 use crate::time::Timestamp;
 
@@ -166,11 +166,15 @@ impl<S: SessionStore> Store for LastWriteWins<S> {
         to_its_end(async move { this.change_locked(&key, next).await }).await
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
         let (this, key) = (self.clone(), *key);
-        let next = move |mut found: Option<Stored>| {
-            let moved = found.as_mut().map(|stored| stored.record.expires_at = expires_at);
-            (found, moved.is_some())
+        let next = move |found: Option<Stored>| match found {
+            None => (None, Touched::Gone),
+            Some(other) if other.version != seen => (None, Touched::Changed),
+            Some(mut stored) => {
+                stored.record.expires_at = expires_at;
+                (Some(stored), Touched::Done)
+            }
         };
         to_its_end(async move { this.change_locked(&key, next).await }).await
     }
@@ -178,6 +182,11 @@ impl<S: SessionStore> Store for LastWriteWins<S> {
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         let (this, key) = (self.clone(), *key);
         to_its_end(async move { this.remove_locked(&key).await }).await
+    }
+
+    /// A foreign store knows no more than its answer.
+    async fn await_replication(&self, _: &StoreKey) -> Result<()> {
+        Ok(())
     }
 }
 

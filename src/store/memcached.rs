@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use super::{
     Created, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey, Stored,
-    Version, row,
+    Touched, Version, row,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -266,15 +266,23 @@ impl Store for MemcachedStore {
         Err(store_error(Failure::Busy))
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
+    async fn touch(
+        &self,
+        key: &StoreKey,
+        expected: Version,
+        expires_at: Timestamp,
+    ) -> Result<Touched> {
         let mut there = self.see(key).await?;
         for _ in 0..ATTEMPTS {
-            let Some(Seen { stored, cas }) = there else { return Ok(false) };
+            let Some(Seen { stored, cas }) = there else { return Ok(Touched::Gone) };
+            if stored.version != expected {
+                return Ok(Touched::Changed);
+            }
             let row = row::encode(stored.version, &Record { expires_at, ..stored.record });
             let written = self.put(key, Some(cas), &row, expires_at).await?;
             there = match written.said {
-                Said::Stored => return Ok(true),
-                Said::Missing => return Ok(false),
+                Said::Stored => return Ok(Touched::Done),
+                Said::Missing => return Ok(Touched::Gone),
                 Said::Exists | Said::Refused(_) => written.there,
             }
             .map(|item| seen(key, item))
@@ -287,6 +295,11 @@ impl Store for MemcachedStore {
         let mut lent = self.server(key).lend().await.map_err(store_error)?;
         let answer = lent.connection.delete(&self.record_key(key)).await;
         lent.settle(answer).map_err(store_error)
+    }
+
+    /// Each key is on one server, and outlasts none.
+    async fn await_replication(&self, _: &StoreKey) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     Created, Cursor, Index, Listed, Page, Record, Replaced, Result, Scan, Store, StoreError,
-    StoreErrorKind, StoreKey, Stored, Sweep, Version,
+    StoreErrorKind, StoreKey, Stored, Sweep, Touched, Version,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -261,12 +261,17 @@ impl Store for MemoryStore {
         }
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-        Ok(self.shard(key).touch(key, expires_at))
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
+        Ok(self.shard(key).touch(key, seen, expires_at))
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         Ok(self.remove_if(key, |_| true))
+    }
+
+    /// Nothing outlasts this process.
+    async fn await_replication(&self, _: &StoreKey) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -394,7 +399,8 @@ mod tests {
         create(&store, 2, Some("ada")).await;
         create(&store, 3, None).await;
         create(&store, 4, None).await;
-        assert!(store.touch(&key(1), Timestamp::from_secs(200)).await.unwrap());
+        let touched = store.touch(&key(1), Version::FIRST, Timestamp::from_secs(200)).await;
+        assert_eq!(touched.unwrap(), Touched::Done);
         create(&store, 5, None).await;
         assert_eq!(there(&store, 1..=5).await, [1, 2, 4, 5]);
         let replaced = store.replace(&key(4), Version::FIRST, &record(100, None)).await.unwrap();

@@ -27,7 +27,7 @@ use ::redis::{AsyncCommands, FromRedisValue, Script, ScriptInvocation, Value};
 
 use super::{
     Created, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey, Stored,
-    Version, row,
+    Touched, Version, row,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -247,17 +247,22 @@ impl Store for RedisStore {
         }
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
         let scripts = &self.shared.scripts;
         let mut touch = scripts.touch.key(self.shared.keys.record(key));
-        touch.arg(&row::expiry_bytes(expires_at)[..]).arg(self.time_to_live(expires_at));
+        touch
+            .arg(&row::version_bytes(seen)[..])
+            .arg(&row::expiry_bytes(expires_at)[..])
+            .arg(self.time_to_live(expires_at));
         match self.run(&touch).await? {
-            Value::Int(there) => Ok(there == 1),
+            Value::Int(0) => Ok(Touched::Gone),
+            Value::Int(1) => Ok(Touched::Done),
+            Value::Int(2) => Ok(Touched::Changed),
             Value::BulkString(owner) => {
                 let Ok(owner) = std::str::from_utf8(&owner) else { return Err(corrupt(key)) };
                 let mut note = scripts.note.key(self.index_of(key, owner));
                 self.name(&mut note, key, expires_at);
-                self.run::<i64>(&note).await.map(|_| true)
+                self.run::<i64>(&note).await.map(|_| Touched::Done)
             }
             _ => Err(corrupt(key)),
         }
@@ -270,7 +275,7 @@ impl Store for RedisStore {
         Ok(removed == 1)
     }
 
-    async fn confirm(&self, key: &StoreKey) -> Result<()> {
+    async fn await_replication(&self, key: &StoreKey) -> Result<()> {
         self.wait(self.shared.keys.partition_of(key)).await
     }
 }

@@ -1,6 +1,6 @@
 //! Records in a table of PostgreSQL, MySQL or MariaDB: for several servers that have a database anyway.
 //!
-//! Each call is one prepared statement; a `replace` that comes too late reads in a second one what was faster.
+//! Each call is one prepared statement; a `replace` or a `touch` that comes too late asks in a second one what was faster.
 //! An answer to a write promises what the server is set up to promise (`synchronous_commit`,
 //! `innodb_flush_log_at_trx_commit`).
 //!
@@ -16,7 +16,7 @@ use sqlx::{Connection, Pool};
 
 use super::{
     Created, Cursor, Index, Listed, Page, Record, Replaced, Result, Scan, Store, StoreError,
-    StoreErrorKind, StoreKey, Stored, Sweep, Version,
+    StoreErrorKind, StoreKey, Stored, Sweep, Touched, Version,
 };
 use crate::time::Timestamp;
 
@@ -227,13 +227,24 @@ impl<D: Dialect> Store for SqlStore<D> {
         Ok(self.load(key).await?.map_or(Replaced::Gone, Replaced::Conflict))
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-        let values = [Value::Number(expires_at.as_micros()), bytes(key)];
-        Ok(self.execute(&self.statements.touch, &values).await? == 1)
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
+        let values = [Value::Number(expires_at.as_micros()), bytes(key), number(seen)];
+        if self.execute(&self.statements.touch, &values).await? == 1 {
+            return Ok(Touched::Done);
+        }
+        // Only to tell the two apart: nothing was done, and nothing will be.
+        let there = D::count(&self.lender, &self.statements.exists, &[bytes(key)]).await?;
+        Ok(if there == 0 { Touched::Gone } else { Touched::Changed })
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         Ok(self.execute(&self.statements.delete, &[bytes(key)]).await? == 1)
+    }
+
+    /// The server waits before it answers, where it is set up to (`synchronous_standby_names`, semi-synchronous
+    /// replication).
+    async fn await_replication(&self, _: &StoreKey) -> Result<()> {
+        Ok(())
     }
 }
 

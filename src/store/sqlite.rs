@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
     Created, Cursor, Index, Listed, Page, Record, Replaced, Result, Scan, Store, StoreKey, Stored,
-    Sweep, Version,
+    Sweep, Touched, Version,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -211,11 +211,17 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
         let key = *key;
         self.write(move |connection| {
             let mut touch = connection.prepare_cached(TOUCH)?;
-            Ok(touch.execute((key.as_bytes(), expires_at.as_micros()))? == 1)
+            let row = (key.as_bytes(), number(seen), expires_at.as_micros());
+            if touch.execute(row)? == 1 {
+                return Ok(Touched::Done);
+            }
+            // In the same transaction: what is there now is what was in the way.
+            let is_there = connection.prepare_cached(EXISTS)?.exists([key.as_bytes()])?;
+            Ok(if is_there { Touched::Changed } else { Touched::Gone })
         })
         .await
     }
@@ -226,6 +232,11 @@ impl Store for SqliteStore {
             Ok(connection.prepare_cached(DELETE)?.execute([key.as_bytes()])? == 1)
         })
         .await
+    }
+
+    /// There is one file, and a write is answered when it is as safe as [`Durability`] asks for.
+    async fn await_replication(&self, _: &StoreKey) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -292,7 +303,8 @@ const INSERT: &str = "INSERT INTO sessions (key, version, expires_at, owner, dat
                       VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
 const UPDATE: &str = "UPDATE sessions SET version = ?3, expires_at = ?4, owner = ?5, data = ?6 \
                       WHERE key = ?1 AND version = ?2";
-const TOUCH: &str = "UPDATE sessions SET expires_at = ?2 WHERE key = ?1";
+const TOUCH: &str = "UPDATE sessions SET expires_at = ?3 WHERE key = ?1 AND version = ?2";
+const EXISTS: &str = "SELECT 1 FROM sessions WHERE key = ?1";
 const DELETE: &str = "DELETE FROM sessions WHERE key = ?1";
 const LIST: &str = "SELECT version, expires_at, owner, data, key FROM sessions WHERE owner = ?1";
 const SCAN: &str = "SELECT version, expires_at, owner, data, key FROM sessions \

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::store::{
     Created, Index, Listed, Record, Replaced, Result, Store, StoreErrorKind, StoreKey, Stored,
-    Sweep, Version,
+    Sweep, Touched, Version,
 };
 use crate::time::Timestamp;
 
@@ -164,8 +164,8 @@ impl<S: Store> Store for FaultyStore<S> {
         }
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-        Ok(self.with(Call::Touch, self.inner.touch(key, expires_at)).await?.0)
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
+        Ok(self.with(Call::Touch, self.inner.touch(key, seen, expires_at)).await?.0)
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
@@ -173,8 +173,8 @@ impl<S: Store> Store for FaultyStore<S> {
     }
 
     /// Without faults and counts.
-    async fn confirm(&self, key: &StoreKey) -> Result<()> {
-        self.inner.confirm(key).await
+    async fn await_replication(&self, key: &StoreKey) -> Result<()> {
+        self.inner.await_replication(key).await
     }
 }
 

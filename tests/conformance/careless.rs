@@ -8,9 +8,28 @@ use cloakroom::Timestamp;
 use cloakroom::conformance::races::race_rules;
 use cloakroom::conformance::rules::store_rules;
 use cloakroom::conformance::{Rule, block_on};
-use cloakroom::store::{Created, Record, Replaced, Result, Store, StoreKey, Stored, Version};
+use cloakroom::store::{
+    Created, Record, Replaced, Result, Store, StoreKey, Stored, Touched, Version,
+};
 
 type Rows = Mutex<HashMap<StoreKey, Stored>>;
+
+/// As it ought to be.
+fn touch(
+    rows: &mut HashMap<StoreKey, Stored>,
+    key: &StoreKey,
+    seen: Version,
+    expires_at: Timestamp,
+) -> Touched {
+    match rows.get_mut(key) {
+        None => Touched::Gone,
+        Some(other) if other.version != seen => Touched::Changed,
+        Some(row) => {
+            row.record.expires_at = expires_at;
+            Touched::Done
+        }
+    }
+}
 
 /// The names of the rules that the store breaks.
 fn broken<S: Store + Default>(rules: Vec<Rule<S>>) -> BTreeSet<&'static str> {
@@ -52,13 +71,16 @@ impl Store for Upserting {
         Ok(Replaced::Done(expected.next()))
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-        let mut rows = self.0.lock().unwrap();
-        Ok(rows.get_mut(key).map(|row| row.record.expires_at = expires_at).is_some())
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
+        Ok(touch(&mut self.0.lock().unwrap(), key, seen, expires_at))
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         Ok(self.0.lock().unwrap().remove(key).is_some())
+    }
+
+    async fn await_replication(&self, _: &StoreKey) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -130,17 +152,24 @@ impl Store for GetThenSet {
         }
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-        let Some(mut row) = self.get(key).await else { return Ok(false) };
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
+        let Some(mut row) = self.get(key).await else { return Ok(Touched::Gone) };
+        if row.version != seen {
+            return Ok(Touched::Changed);
+        }
         row.record.expires_at = expires_at;
         self.set(key, row);
-        Ok(true)
+        Ok(Touched::Done)
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         let was_there = self.get(key).await.is_some();
         self.0.lock().unwrap().remove(key);
         Ok(was_there)
+    }
+
+    async fn await_replication(&self, _: &StoreKey) -> Result<()> {
+        Ok(())
     }
 }
 

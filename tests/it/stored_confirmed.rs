@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cloakroom::store::{
     Created, MemoryStore, Record, Replaced, Result, Store, StoreErrorKind, StoreKey, Stored,
-    Version,
+    Touched, Version,
 };
 use cloakroom::{Session, StoredFactory, Timestamp};
 
@@ -37,15 +37,16 @@ impl Store for Replicated {
         self.inner.replace(key, expected, record).await
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-        self.inner.touch(key, expires_at).await
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
+        self.inner.touch(key, seen, expires_at).await
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         self.inner.remove(key).await
     }
 
-    async fn confirm(&self, _: &StoreKey) -> Result<()> {
+    async fn await_replication(&self, key: &StoreKey) -> Result<()> {
+        self.inner.await_replication(key).await?;
         self.asked.fetch_add(1, Ordering::Relaxed);
         if self.fails { Err(StoreErrorKind::Unavailable.into()) } else { Ok(()) }
     }

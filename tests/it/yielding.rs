@@ -1,7 +1,9 @@
 //! A store whose every call lets others run before and after it, as a round trip to an engine does.
 
 use cloakroom::Timestamp;
-use cloakroom::store::{Created, Record, Replaced, Result, Store, StoreKey, Stored, Version};
+use cloakroom::store::{
+    Created, Record, Replaced, Result, Store, StoreKey, Stored, Touched, Version,
+};
 use tokio::task::yield_now;
 
 pub struct Yielding<S>(pub S);
@@ -31,11 +33,15 @@ impl<S: Store> Store for Yielding<S> {
         slowly(self.0.replace(key, expected, record)).await
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-        slowly(self.0.touch(key, expires_at)).await
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
+        slowly(self.0.touch(key, seen, expires_at)).await
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         slowly(self.0.remove(key)).await
+    }
+
+    async fn await_replication(&self, key: &StoreKey) -> Result<()> {
+        slowly(self.0.await_replication(key)).await
     }
 }

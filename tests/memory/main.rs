@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use cloakroom::Timestamp;
 use cloakroom::store::{
-    Created, Index, MemoryStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Sweep, Version,
+    Created, Index, MemoryStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Sweep, Touched,
+    Version,
 };
 use cloakroom::testing::FakeClock;
 
@@ -246,8 +247,10 @@ fn a_touched_record_is_not_swept_at_its_first_expiry() {
     let store = MemoryStore::builder().clock(clock.clone()).build();
     create(&store, 1, 10, None);
     create(&store, 2, 10, None);
-    assert!(now(store.touch(&key(1), Timestamp::from_secs(20))).unwrap());
-    assert!(!now(store.touch(&key(3), Timestamp::from_secs(20))).unwrap());
+    let touched = now(store.touch(&key(1), Version::FIRST, Timestamp::from_secs(20)));
+    assert_eq!(touched.unwrap(), Touched::Done);
+    let touched = now(store.touch(&key(3), Version::FIRST, Timestamp::from_secs(20)));
+    assert_eq!(touched.unwrap(), Touched::Gone);
     assert_eq!(now(store.sweep(Timestamp::from_secs(10), 9)).unwrap(), 0, "not past its end");
     assert_eq!(now(store.sweep(Timestamp::from_secs(15), 9)).unwrap(), 1);
     assert_eq!(there(&store, 1..=3), [1]);

@@ -14,6 +14,7 @@ enum Call {
     Replace(u8, usize, i64),
     ReplaceOther(u8),
     Touch(u8, i64),
+    TouchOther(u8),
     Remove(u8),
     RemoveOf(usize, u8),
     RemoveAllBut(usize, u8),
@@ -28,6 +29,7 @@ fn call() -> impl Strategy<Value = Call> {
         3 => (number.clone(), owner.clone(), life.clone()).prop_map(|(n, o, l)| Call::Replace(n, o, l)),
         1 => number.clone().prop_map(Call::ReplaceOther),
         2 => (number.clone(), life).prop_map(|(n, l)| Call::Touch(n, l)),
+        1 => number.clone().prop_map(Call::TouchOther),
         1 => number.clone().prop_map(Call::Remove),
         1 => (owner.clone(), number.clone()).prop_map(|(o, n)| Call::RemoveOf(o, n)),
         1 => (owner, number).prop_map(|(o, n)| Call::RemoveAllBut(o, n)),
@@ -70,6 +72,7 @@ impl Model {
             Call::Replace(number, owner, life) => self.replace(number, OWNERS[owner], life),
             Call::ReplaceOther(number) => self.replace_other(number),
             Call::Touch(number, life) => self.touch(number, life),
+            Call::TouchOther(number) => self.touch_other(number),
             Call::Remove(number) => {
                 let was_there = self.take(number).is_some();
                 assert_eq!(now(self.store.remove(&key(number))).unwrap(), was_there);
@@ -152,9 +155,18 @@ impl Model {
     fn touch(&mut self, number: u8, life: i64) {
         let expires_at = self.time + life;
         let row = self.take(number);
-        let touched = now(self.store.touch(&key(number), Timestamp::from_secs(expires_at)));
-        assert_eq!(touched.unwrap(), row.is_some());
+        let seen = Version::from_number(row.as_ref().map_or(1, |row| row.version));
+        let touched = now(self.store.touch(&key(number), seen, Timestamp::from_secs(expires_at)));
+        let expected = if row.is_some() { Touched::Done } else { Touched::Gone };
+        assert_eq!(touched.unwrap(), expected);
         self.rows.extend(row.map(|row| Row { expires_at, ..row }));
+    }
+
+    /// Also in the order of last use, nothing happens.
+    fn touch_other(&mut self, number: u8) {
+        let touched = now(self.store.touch(&key(number), Version::from_number(0), Timestamp::MAX));
+        let expected = if self.row(number).is_some() { Touched::Changed } else { Touched::Gone };
+        assert_eq!(touched.unwrap(), expected);
     }
 
     fn remove_of(&mut self, owner: &str, number: u8) {

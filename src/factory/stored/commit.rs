@@ -10,7 +10,7 @@ use super::{Event, Inner, Overwrite};
 use crate::cookie::SetCookies;
 use crate::factory::Commit;
 use crate::session::Limits;
-use crate::store::{Created, Record, Store, StoreKey};
+use crate::store::{Created, Record, Store, StoreKey, Touched};
 use crate::ticket::Ticket;
 use crate::{Error, Timestamp};
 
@@ -34,7 +34,7 @@ impl<S: Store> Visit<S> {
         let wish = wish(&mut commit);
         if let (Some(key), Wish::Invalidate | Wish::Restart) = (&self.missing, wish) {
             // It may have been removed by a logout that was not confirmed, and is tried again (S77).
-            self.inner.call("kept", self.inner.store.confirm(key)).await?;
+            self.inner.call("kept", self.inner.store.await_replication(key)).await?;
         }
         match plan(commit.origin(), wish) {
             Plan::Leave => Ok(SetCookies::none()),
@@ -76,9 +76,12 @@ impl<S: Store> Visit<S> {
             return self.replace(commit).await;
         }
         let Some(end) = self.inner.new_end(&located, now) else { return Ok(SetCookies::none()) };
-        let asked = self.inner.store.touch(&located.key, end);
-        if !self.inner.call("kept", asked).await? {
-            return Ok(self.gone(commit));
+        let asked = self.inner.store.touch(&located.key, located.version, end);
+        match self.inner.call("kept", asked).await? {
+            Touched::Done => {}
+            // Whoever was faster has computed the end anew.
+            Touched::Changed => return Ok(SetCookies::none()),
+            Touched::Gone => return Ok(self.gone(commit)),
         }
         let limits = self.inner.limits_of(&located.body);
         match &self.ticket {
@@ -138,7 +141,7 @@ impl<S: Store> Visit<S> {
         if let Some(located) = self.located() {
             // Whether it was there does not matter: it is gone now.
             self.inner.call("kept", self.inner.store.remove(&located.key)).await?;
-            self.inner.call("kept", self.inner.store.confirm(&located.key)).await?;
+            self.inner.call("kept", self.inner.store.await_replication(&located.key)).await?;
         }
         self.set_located(None);
         Ok(())
@@ -171,7 +174,9 @@ impl<S: Store> Visit<S> {
             match self.offer(&seen, next).await? {
                 Some(Offer::Taken) => {
                     if must_hold {
-                        self.inner.call("kept", self.inner.store.confirm(&seen.key)).await?;
+                        self.inner
+                            .call("kept", self.inner.store.await_replication(&seen.key))
+                            .await?;
                     }
                     overwritten.iter().for_each(|key| self.inner.tell(&Event::Overwritten(key)));
                     return refused.map_or(Ok(true), Err);

@@ -165,7 +165,7 @@ impl<S: Sweep> StoredFactory<S> {
 impl<S: Store> Inner<S> {
     async fn revoke_one(&self, key: &StoreKey) -> Result<bool, Error> {
         let removed = self.call("revoked", self.store.remove(key)).await?;
-        self.call("revoked", self.store.confirm(key)).await?;
+        self.call("revoked", self.store.await_replication(key)).await?;
         Ok(removed)
     }
 

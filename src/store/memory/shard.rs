@@ -10,7 +10,7 @@ use std::sync::Arc;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::store::{Record, StoreKey, Stored, Version};
+use crate::store::{Record, StoreKey, Stored, Touched, Version};
 use crate::time::Timestamp;
 
 /// No row.
@@ -113,13 +113,22 @@ impl Shard {
         self.link(at);
     }
 
-    /// Moves a row's expiry and makes it the one used last; `false` if there is none.
-    pub(super) fn touch(&mut self, key: &StoreKey, expires_at: Timestamp) -> bool {
-        let Some(at) = self.find(key) else { return false };
-        self.rows[at as usize].expires_at = expires_at.as_micros();
+    /// Moves the expiry of a row that has this version still, and makes it the one used last.
+    pub(super) fn touch(
+        &mut self,
+        key: &StoreKey,
+        seen: Version,
+        expires_at: Timestamp,
+    ) -> Touched {
+        let Some(at) = self.find(key) else { return Touched::Gone };
+        let row = &mut self.rows[at as usize];
+        if row.version != seen {
+            return Touched::Changed;
+        }
+        row.expires_at = expires_at.as_micros();
         self.unlink(at);
         self.link(at);
-        true
+        Touched::Done
     }
 
     pub(super) fn remove(&mut self, key: &StoreKey) -> bool {

@@ -83,7 +83,7 @@ impl Index for RedisStore {
     async fn remove_of(&self, owner: &str, key: &StoreKey) -> Result<bool> {
         let remove = self.of_owner(&self.shared.scripts.remove_of, owner, key);
         let removed = self.run::<i64>(&remove).await? == 1;
-        self.confirm(key).await?;
+        self.await_replication(key).await?;
         Ok(removed)
     }
 

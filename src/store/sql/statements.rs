@@ -13,6 +13,7 @@ pub struct Statements {
     pub(super) insert: String,
     pub(super) update: String,
     pub(super) touch: String,
+    pub(super) exists: String,
     pub(super) delete: String,
     pub(super) list: String,
     pub(super) scan: String,
@@ -43,7 +44,8 @@ impl Statements {
                          VALUES (?, ?, ?, ?, ?)"),
             update: sql("UPDATE {table} SET version = ?, expires_at = ?, owner = ?, data = ? \
                          WHERE {key} = ? AND version = ?"),
-            touch: sql("UPDATE {table} SET expires_at = ? WHERE {key} = ?"),
+            touch: sql("UPDATE {table} SET expires_at = ? WHERE {key} = ? AND version = ?"),
+            exists: sql("SELECT count(*) FROM {table} WHERE {key} = ?"),
             delete: sql("DELETE FROM {table} WHERE {key} = ?"),
             list: sql(&format!("SELECT {row}, {{key}} FROM {{table}} WHERE owner = ?")),
             scan: sql(&format!(

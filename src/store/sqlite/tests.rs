@@ -216,12 +216,12 @@ async fn s80_expired_rows_go_by_themselves_and_never_many_at_once() {
     let rows = || file.other().query_row("SELECT count(*) FROM sessions", [], |row| row.get(0));
     let before: i64 = rows().unwrap();
     clock.advance(Duration::from_secs(59));
-    let _ = store.touch(&nobody, Timestamp::MAX).await.unwrap();
+    let _ = store.touch(&nobody, Version::FIRST, Timestamp::MAX).await.unwrap();
     assert_eq!(rows(), Ok(before), "not due yet");
     clock.advance(Duration::from_secs(1));
     // A write sets it going; the next ones wait for it, because one thread does both.
     for left in [before - 500, 0] {
-        let _ = store.touch(&nobody, Timestamp::MAX).await.unwrap();
+        let _ = store.touch(&nobody, Version::FIRST, Timestamp::MAX).await.unwrap();
         while rows() != Ok(left) {
             tokio::task::yield_now().await;
         }
@@ -235,7 +235,7 @@ async fn s69_a_call_that_is_given_up_leaves_no_thread_waiting() {
     create(&store, 1).await;
     for _ in 0..5_000 {
         let key = key(1);
-        let mut call = std::pin::pin!(store.touch(&key, Timestamp::MAX));
+        let mut call = std::pin::pin!(store.touch(&key, Version::FIRST, Timestamp::MAX));
         let waker = std::task::Waker::noop();
         let _ = call.as_mut().poll(&mut std::task::Context::from_waker(waker));
     }
