@@ -8,6 +8,7 @@ use std::fmt;
 use http::StatusCode;
 
 use crate::csrf::CsrfError;
+use crate::session::Bound;
 use crate::store::StoreError;
 
 /// What `Box<dyn Error>` is called here.
@@ -58,6 +59,23 @@ pub enum Error {
     /// The session does not fit where it has to be kept; the client's old cookie stays as it was.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+    /// The session would hold more than its factory's [`Bounds`](crate::session::Bounds) allow; nothing was changed.
+    #[error(
+        "the session would hold {found} {what}, at most {limit} are allowed. Largest: {}. Keep less in it, or set other \
+         bounds",
+        Largest(largest),
+        what = words(*bound)
+    )]
+    OutOfBounds {
+        /// Which bound.
+        bound: Bound,
+        /// How many there would be.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
+        /// The largest keys with the bytes of their values as JSON, largest first, three at most.
+        largest: Vec<(String, usize)>,
+    },
     /// The response's head has left already, so that this write could not be kept (R23).
     #[error(
         "the session was closed when the response began, so this change would be lost: \
@@ -111,6 +129,20 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// A closure given to [`Session::modify`](crate::Session::modify) panicked when it ran again, on what another
+    /// request had left; nothing of this request's changes was kept.
+    #[error("a closure that modifies session value {key:?} panicked when it ran again")]
+    Panicked {
+        /// The key.
+        key: String,
+    },
+    /// A [`SessionHandle`](crate::session::SessionHandle) was used before the request that it was taken in has kept the
+    /// session, which is new or is being given a new ticket; the handle's changes are still there.
+    #[error(
+        "this session handle was taken in a request that begins the session or renews its ticket: \
+         use it once that request's response has begun"
+    )]
+    NotYet,
     /// The request may have come from another site, and was refused.
     #[error(transparent)]
     Csrf(#[from] CsrfError),
@@ -141,6 +173,7 @@ impl Error {
             Self::WrongType { .. } => "wrong_type",
             Self::TooDeep { .. } => "too_deep",
             Self::TooLarge(_) => "too_large",
+            Self::OutOfBounds { .. } => "out_of_bounds",
             Self::Closed => "closed",
             Self::NoLayer => "no_layer",
             Self::Random { .. } => "random",
@@ -148,6 +181,8 @@ impl Error {
             Self::Store { .. } => "store",
             Self::Busy { .. } => "busy",
             Self::Overwrites { .. } => "overwrites",
+            Self::Panicked { .. } => "panicked",
+            Self::NotYet => "not_yet",
             Self::Csrf(_) => "csrf",
             Self::NotSupported { .. } => "not_supported",
         }
@@ -163,7 +198,10 @@ impl Error {
             }
             Self::Overwrites { .. } => StatusCode::CONFLICT,
             Self::Csrf(refused) => refused.rule().status(),
-            Self::Serialize { .. }
+            Self::NotYet
+            | Self::OutOfBounds { .. }
+            | Self::Panicked { .. }
+            | Self::Serialize { .. }
             | Self::WrongType { .. }
             | Self::TooDeep { .. }
             | Self::TooLarge(_)
@@ -200,6 +238,29 @@ pub(crate) fn tell_answered(error: &Error) {
     }
 }
 
+/// What a bound counts.
+const fn words(bound: Bound) -> &'static str {
+    match bound {
+        Bound::Bytes => "bytes",
+        Bound::Keys => "keys",
+        Bound::KeyBytes => "bytes in a key",
+        Bound::Messages => "messages in a flash queue",
+    }
+}
+
+/// Keys with the sizes of their values.
+struct Largest<'a>(&'a [(String, usize)]);
+
+impl fmt::Display for Largest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (key, bytes)) in self.0.iter().enumerate() {
+            let lead = if index == 0 { "" } else { ", " };
+            write!(f, "{lead}{key:?} {} bytes", Grouped(*bytes))?;
+        }
+        Ok(())
+    }
+}
+
 /// By how much a session is too large for its cookie, and which keys fill it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -223,12 +284,10 @@ impl fmt::Display for TooLarge {
             Grouped(self.limit),
             Grouped(self.bytes.saturating_sub(self.limit))
         )?;
-        for (index, (key, bytes)) in self.largest.iter().enumerate() {
-            let lead = if index == 0 { " Largest:" } else { "," };
-            write!(f, "{lead} {key:?} {} bytes", Grouped(*bytes))?;
+        if !self.largest.is_empty() {
+            write!(f, " Largest: {}.", Largest(&self.largest))?;
         }
-        let stop = if self.largest.is_empty() { "" } else { "." };
-        write!(f, "{stop} Keep less in the session, or use a factory that stores on the server.")
+        write!(f, " Keep less in the session, or use a factory that stores on the server.")
     }
 }
 

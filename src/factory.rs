@@ -70,6 +70,7 @@ use crate::Error;
 use crate::cookie::{CookieHeader, SetCookies};
 
 mod moving;
+pub(crate) mod plan;
 mod pyramid_json;
 mod refused;
 mod signed_cookie;

@@ -163,13 +163,13 @@ impl Session {
         queue: impl QueueOf<M>,
     ) -> Result<Vec<M>, Error> {
         let key = key(queue.as_ref());
-        let waiting = messages(&self.look().entries, &key)?;
+        let waiting = messages(&self.look().entries, &key);
         if waiting.is_empty() {
             return Ok(Vec::new());
         }
         // Those of the wrong type stay: nothing is claimed before it is known that it can be shown.
         decode::<M>(&key, &waiting)?;
-        let own = self.write()?.own_messages(&key)?;
+        let own = self.write()?.own_messages(&key);
         let is_stored = own.len() < waiting.len();
         let claimed = if is_stored { self.claim(&key).await? } else { None };
         match claimed {
@@ -184,7 +184,7 @@ impl Session {
     /// [`Error::WrongType`] if a message is not an `M`.
     pub fn peek_flash<M: DeserializeOwned>(&self, queue: impl QueueOf<M>) -> Result<Vec<M>, Error> {
         let key = key(queue.as_ref());
-        let waiting = messages(&self.look().entries, &key)?;
+        let waiting = messages(&self.look().entries, &key);
         decode(&key, &waiting)
     }
 
@@ -203,7 +203,13 @@ impl Session {
         let id = ClaimId::from_be_bytes(id);
         // Noted before it is made, so that the end of the request gives back what it does not know of yet.
         self.write()?.claims.push((id, false));
-        Ok(Some((id, server.remote.claim(key, id).await?)))
+        let claimed = server.remote.clone().claim(key.to_owned(), id).await?;
+        if self.lock().closed {
+            // The request ended while the claim was under way, and may have given it back before it was there.
+            server.remote.settle(Vec::new(), vec![id]).await?;
+            return Err(Error::Closed);
+        }
+        Ok(Some((id, claimed)))
     }
 
     /// What was claimed, and then what this request itself had pushed, is shown and gone.
@@ -213,12 +219,12 @@ impl Session {
         (id, claimed): (ClaimId, Vec<Value>),
     ) -> Result<Vec<M>, Error> {
         loop {
-            let own = self.write()?.own_messages(key)?;
+            let own = self.write()?.own_messages(key);
             let mut shown = decode(key, &claimed)?;
             shown.append(&mut decode(key, &own)?);
             // What is taken is what is shown, also when another task pops or pushes in between.
             let mut state = self.write()?;
-            if state.own_messages(key)? == own {
+            if state.own_messages(key) == own {
                 state.claims.iter_mut().filter(|claim| claim.0 == id).for_each(|it| it.1 = true);
                 state.opened.remove(key);
                 state.entries.remove(key);
@@ -231,10 +237,10 @@ impl Session {
     /// Takes the queue's messages as this request sees them.
     fn take_flash<M: DeserializeOwned>(&self, key: &str) -> Result<Vec<M>, Error> {
         loop {
-            let waiting = messages(&self.write()?.entries, key)?;
+            let waiting = messages(&self.write()?.entries, key);
             let shown = decode(key, &waiting)?;
             let mut state = self.write()?;
-            if messages(&state.entries, key)? == waiting {
+            if messages(&state.entries, key) == waiting {
                 state.note(Change::TakeFlash { queue: key.into(), messages: waiting })?;
                 return Ok(shown);
             }
@@ -252,19 +258,16 @@ impl Session {
             return Err(Error::TooDeep { key: queue, depth });
         }
         let mut state = self.write()?;
-        let waiting = state.entries.get(&queue);
-        state.note(Change::PushFlash { queue: queue.clone(), message, unique })?;
-        Ok(state.entries.get(&queue).as_ref().map(Value::as_json)
-            != waiting.as_ref().map(Value::as_json))
+        state.note(Change::PushFlash { queue, message, unique })
     }
 }
 
 impl State {
     /// The queue's messages that this request pushed, and that are not stored yet.
-    fn own_messages(&mut self, key: &str) -> Result<Vec<Value>, Error> {
+    fn own_messages(&mut self, key: &str) -> Vec<Value> {
         let mut without = self.opened.clone();
         without.remove(key);
-        self.changes.replay_key(key, &mut without)?;
+        self.changes.replay_key(key, &mut without);
         messages(&without, key)
     }
 }

@@ -21,9 +21,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::cookie::SetCookies;
 use crate::random::{Random, SystemRandom};
 use crate::{Error, Timestamp};
 
+mod bounds;
 mod change;
 mod commit;
 mod entries;
@@ -37,21 +39,23 @@ mod reads;
 mod remote;
 mod value;
 
+pub use bounds::{Bound, Bounds};
 pub use change::Changes;
 pub use commit::{Commit, Ending};
 pub use entries::Entries;
 pub(crate) use entries::EntriesReader;
 pub use handle::{SessionHandle, Standing};
 pub use identity::Gone;
-pub use key::{Holds, Key, Names};
+pub use key::{AsKey, Holds, Key, Names};
 pub use limits::Limits;
 pub use opened::{Opened, Origin};
 pub use value::{MAX_DEPTH, MAX_VALUE_BYTES, Value};
 
 pub(crate) use change::Change;
+use change::Modify;
 pub(crate) use commit::{Claims, NewCsrfSecret, Wishes};
 pub(crate) use opened::Server;
-pub(crate) use remote::{BoxFuture, ClaimId, Remote};
+pub(crate) use remote::{BoxFuture, ClaimId, Reloaded, Remote};
 pub(crate) use value::{depth, rest_of_text};
 
 use commit::{Usage, Work};
@@ -96,8 +100,11 @@ pub(crate) struct State {
     pub(crate) usage: Usage,
     pub(crate) wishes: Wishes,
     reads: Reads,
-    closed: bool,
+    bounds: Bounds,
+    pub(crate) closed: bool,
     pub(crate) gone: bool,
+    /// What goes out with the response even if the session cannot be kept.
+    pub(crate) regardless: Option<Box<SetCookies>>,
 }
 
 /// Creation and reading.
@@ -113,15 +120,15 @@ impl Session {
     /// # Errors
     /// [`Error::WrongType`] if the value is not a `T`; it names the key and the type.
     pub fn get<T: DeserializeOwned>(&self, key: impl Names<T>) -> Result<Option<T>, Error> {
-        let key = key.as_ref();
-        let value = self.look().read(key);
+        let (is_strict, key) = (key.is_strict(), key.as_ref());
+        let value = self.look().read(key, is_strict);
         value.map(|value| value.decode(key)).transpose()
     }
 
     /// Whether the key is there.
     #[must_use]
-    pub fn contains_key(&self, key: impl AsRef<str>) -> bool {
-        self.look().read(key.as_ref()).is_some()
+    pub fn contains_key(&self, key: impl AsKey) -> bool {
+        self.look().read(key.as_ref(), key.is_strict()).is_some()
     }
 
     /// How many keys there are, those of [flash queues](crate::flash) and a CSRF token that is a key included.
@@ -155,6 +162,9 @@ impl Session {
 impl Session {
     /// Sets a value and returns what it replaced. Setting an equal value changes nothing.
     ///
+    /// What it replaced does not count as read: a value that depends on the one before is for
+    /// [`modify`](Session::modify), or for [`get`](Session::get) and then this.
+    ///
     /// # Errors
     /// [`Error::Serialize`] or [`Error::TooDeep`] if the value cannot be kept; the old one stays.
     #[doc(alias = "set")]
@@ -167,8 +177,7 @@ impl Session {
         let value = Value::encode(key, &value)?;
         let mut state = self.write()?;
         let previous = state.entries.get(key);
-        state.watch(key, is_strict);
-        state.note(Change::Set { key: key.into(), value })?;
+        state.note_over(key, is_strict, Change::Set { key: key.into(), value })?;
         Ok(previous)
     }
 
@@ -177,13 +186,23 @@ impl Session {
     /// # Errors
     /// [`Error::Closed`].
     #[doc(alias = "pop")]
-    pub fn remove(&self, key: impl AsRef<str>) -> Result<Option<Value>, Error> {
-        let key = key.as_ref();
+    pub fn remove(&self, key: impl AsKey) -> Result<Option<Value>, Error> {
+        let (is_strict, key) = (key.is_strict(), key.as_ref());
         let mut state = self.write()?;
-        let previous = state.entries.get(key);
-        state.watch(key, false);
-        state.note(Change::Remove { key: key.into() })?;
+        let previous = state.read(key, is_strict);
+        state.note_over(key, is_strict, Change::Remove { key: key.into() })?;
         Ok(previous)
+    }
+
+    /// Removes every key but these, flash messages included: what may survive a login, by name.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn retain(&self, keys: &[impl AsKey]) -> Result<(), Error> {
+        let mut state = self.write()?;
+        let goes = |key: &&str| !keys.iter().any(|kept| kept.as_ref() == *key);
+        let gone: Vec<_> = state.entries.keys().filter(goes).map(str::to_owned).collect();
+        gone.into_iter().try_for_each(|key| state.note(Change::Remove { key }).map(drop))
     }
 
     /// Removes a value and reads it as a `T`.
@@ -193,13 +212,12 @@ impl Session {
     pub fn take<T: DeserializeOwned>(&self, key: impl Names<T>) -> Result<Option<T>, Error> {
         let (is_strict, key) = (key.is_strict(), key.as_ref());
         loop {
-            let Some(value) = self.write()?.read(key) else { return Ok(None) };
+            let Some(value) = self.write()?.read(key, is_strict) else { return Ok(None) };
             let taken = value.decode(key)?;
             // What is removed is what was read, also when another task writes in between.
             let mut state = self.write()?;
             if state.entries.get(key).is_some_and(|now| now.as_bytes() == value.as_bytes()) {
-                state.watch(key, is_strict);
-                state.note(Change::Remove { key: key.into() })?;
+                state.note_over(key, is_strict, Change::Remove { key: key.into() })?;
                 return Ok(Some(taken));
             }
         }
@@ -212,9 +230,8 @@ impl Session {
     pub fn pop_item(&self) -> Result<Option<(String, Value)>, Error> {
         let mut state = self.write()?;
         let Some(key) = state.entries.last_key().map(str::to_owned) else { return Ok(None) };
-        let value = state.read(&key);
-        state.watch(&key, false);
-        state.note(Change::Remove { key: key.clone() })?;
+        let value = state.read(&key, false);
+        state.note_over(&key, false, Change::Remove { key: key.clone() })?;
         Ok(value.map(|value| (key, value)))
     }
 
@@ -223,7 +240,9 @@ impl Session {
     /// # Errors
     /// [`Error::Closed`].
     pub fn clear(&self) -> Result<(), Error> {
-        self.write()?.note(Change::Clear)
+        let mut state = self.write()?;
+        state.watch_everything();
+        state.note(Change::Clear).map(drop)
     }
 
     /// Sets several values: all of them, or none where one cannot be kept.
@@ -233,20 +252,17 @@ impl Session {
     #[doc(alias = "update")]
     pub fn extend<K, V>(&self, pairs: impl IntoIterator<Item = (K, V)>) -> Result<(), Error>
     where
-        K: AsRef<str>,
+        K: AsKey,
         V: Serialize,
     {
         let encode = |(key, value): (K, V)| {
             Value::encode(key.as_ref(), &value)
-                .map(|value| Change::Set { key: key.as_ref().to_owned(), value })
+                .map(|value| (key.as_ref().to_owned(), key.is_strict(), value))
         };
-        let changes = pairs.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let pairs = pairs.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
         let mut state = self.write()?;
-        changes.into_iter().try_for_each(|change| {
-            if let Change::Set { key, .. } = &change {
-                state.watch(key, false);
-            }
-            state.note(change)
+        pairs.into_iter().try_for_each(|(key, is_strict, value)| {
+            state.note_over(&key.clone(), is_strict, Change::Set { key, value })
         })
     }
 
@@ -263,8 +279,8 @@ impl Session {
     where
         T: Serialize + DeserializeOwned,
     {
-        let key = key.as_ref();
-        let mut found = self.write()?.entries.get(key);
+        let (is_strict, key) = (key.is_strict(), key.as_ref());
+        let mut found = self.write()?.read(key, is_strict);
         if found.is_none() {
             let value = Value::encode(key, &make())?;
             let mut state = self.write()?;
@@ -277,9 +293,13 @@ impl Session {
 
     /// Changes a value in place, starting from the type's default where there is none.
     ///
-    /// The closure runs again, on the value as it is then, when another request wrote the session meanwhile; so
-    /// counters add up and carts keep every item. It must own what it captures (`move`) and do nothing but change
-    /// the value.
+    /// The closure runs now, and again when the session is kept, on the value as it is then, if another request wrote the
+    /// session meanwhile; so counters add up and carts keep every item. It must own what it captures (`move`) and do
+    /// nothing but change the value.
+    ///
+    /// What the closure returns is what it found *now*. When it runs again it may find something else: "one is left, and
+    /// this visitor gets it" may be true of two requests. Where the answer has to hold, call
+    /// [`modify_strict`](Session::modify_strict).
     ///
     /// ```
     /// # let session = cloakroom::Session::detached();
@@ -290,29 +310,89 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// As [`get`](Session::get) and [`insert`](Session::insert).
+    /// As [`get`](Session::get) and [`insert`](Session::insert). Keeping the session fails with [`Error::Panicked`] if the
+    /// closure panics when it runs again.
+    #[doc(alias = "update")]
     pub fn modify<T, R>(
         &self,
         key: impl Names<T>,
-        mut change: impl FnMut(&mut T) -> R + Send + 'static,
+        change: impl FnMut(&mut T) -> R + Send + 'static,
     ) -> Result<R, Error>
     where
         T: Default + Serialize + DeserializeOwned,
     {
-        let key = key.as_ref().to_owned();
-        let mut seen = self.write()?.entries.get(&key);
+        self.modify_with(key, change, |_| |_: &R| true)
+    }
+
+    /// Changes a value in place, and holds the closure to what it returned.
+    ///
+    /// As [`modify`](Session::modify), but if another request wrote the session meanwhile, and the closure then returns
+    /// something else than it returned here, the request fails with [`Error::Overwrites`] (409) and nothing of its
+    /// changes is kept. For decisions that the response tells: sold, granted, won.
+    ///
+    /// ```
+    /// # let session = cloakroom::Session::detached();
+    /// session.insert("left", 1)?;
+    /// let sold = session.modify_strict("left", |left: &mut u32| {
+    ///     let is_there = *left > 0;
+    ///     *left = left.saturating_sub(1);
+    ///     is_there
+    /// })?;
+    /// assert!(sold);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`modify`](Session::modify).
+    pub fn modify_strict<T, R>(
+        &self,
+        key: impl Names<T>,
+        change: impl FnMut(&mut T) -> R + Send + 'static,
+    ) -> Result<R, Error>
+    where
+        T: Default + Serialize + DeserializeOwned,
+        R: Clone + PartialEq + Send + 'static,
+    {
+        self.modify_with(key, change, |result: &R| {
+            let told = result.clone();
+            move |result: &R| *result == told
+        })
+    }
+
+    /// Runs `change` now, and notes it with the test that `holds_to` makes of its result.
+    fn modify_with<T, R, H>(
+        &self,
+        key: impl Names<T>,
+        mut change: impl FnMut(&mut T) -> R + Send + 'static,
+        holds_to: impl Fn(&R) -> H,
+    ) -> Result<R, Error>
+    where
+        T: Default + Serialize + DeserializeOwned,
+        H: Fn(&R) -> bool + Send + 'static,
+    {
+        let (is_strict, key) = (key.is_strict(), key.as_ref().to_owned());
+        let mut seen = self.write()?.read(&key, is_strict);
         loop {
             // User code runs without the lock: it may well look at the session.
             let (next, result) = modified(&key, seen.as_ref(), &mut change)?;
             let mut state = self.write()?;
             let now = state.entries.get(&key);
             if now.as_ref().map(Value::as_bytes) == seen.as_ref().map(Value::as_bytes) {
-                state.entries.set(&key, &next);
-                let name = key.clone();
-                let modify = Box::new(move |old: Option<&Value>| {
-                    modified(&name, old, &mut change).map(|(value, _)| value)
+                let (name, holds) = (key.clone(), holds_to(&result));
+                let modify: Modify = Box::new(move |old| {
+                    let (value, result) = modified(&name, old, &mut change)?;
+                    if holds(&result) {
+                        Ok(value)
+                    } else {
+                        Err(Error::Overwrites { key: name.clone() })
+                    }
                 });
-                state.changes.push(Change::Modify { key, modify });
+                if seen.is_none_or(|seen| seen.as_bytes() != next.as_bytes()) {
+                    let before = state.entries.clone();
+                    state.entries.set(&key, &next);
+                    state.fits(&before, &key)?;
+                    state.changes.push(Change::Modify { key, modify });
+                }
                 return Ok(result);
             }
             seen = now;
@@ -343,8 +423,9 @@ impl Session {
     pub fn invalidate(&self) -> Result<(), Error> {
         let mut state = self.open_state()?;
         state.usage.invalidated = true;
-        state.wishes = Wishes::default();
-        state.note(Change::Clear)
+        state.usage.switched = false;
+        state.begin_anew();
+        Ok(())
     }
 }
 
@@ -353,8 +434,12 @@ impl Session {
     /// When this session began. Renewals, writes and `clear` do not move it.
     #[must_use]
     pub fn created(&self) -> Timestamp {
-        self.lock().usage.seen = true;
-        self.shared.facts.created
+        let mut state = self.lock();
+        state.usage.seen = true;
+        let facts = &self.shared.facts;
+        // On a server what follows an end is another session.
+        let is_another = facts.server.is_some() && state.usage.begins_anew();
+        if is_another { facts.now } else { facts.created }
     }
 
     /// Whether the client brought no live session: none at all, one that was refused, or one that had expired.
@@ -384,7 +469,10 @@ impl Session {
     pub(crate) fn open<B>(opened: Opened<B>) -> (Self, Arc<B>) {
         let Opened { entries, brought, facts, base } = opened;
         let reads = Reads::new(facts.server.is_some());
-        let mut state = State { opened: entries.clone(), entries, reads, ..State::default() };
+        let gone = facts.origin == Origin::Superseded;
+        let opened = entries.clone();
+        let bounds = facts.bounds;
+        let mut state = State { opened, entries, reads, bounds, gone, ..State::default() };
         for change in brought {
             state.usage.wrote = true;
             // Setting a value cannot fail.
@@ -421,13 +509,24 @@ impl Session {
         });
         drop(state);
         let mut commit = Commit { session: self.clone(), work };
-        match ending {
-            Ending::Shown => {}
-            Ending::Unseen | Ending::Failed | Ending::Broken => commit.keep_flash(),
-            // Half of a handler's changes is neither its work nor nothing.
-            Ending::Cancelled => commit.drop_changes(),
-        }
+        commit.settle_ending();
         commit
+    }
+
+    /// Takes back what [`close`](Self::close) handed over: it could not be kept, and may be tried again.
+    pub(crate) fn reopen(&self, commit: &mut Commit) {
+        let Work { changes, wishes, claims, .. } = &mut *commit.work;
+        let mut state = self.lock();
+        state.closed = false;
+        state.changes = std::mem::take(changes);
+        state.wishes = std::mem::take(wishes);
+        state.claims.extend(claims.shown.drain(..).map(|id| (id, true)));
+        state.claims.extend(claims.returned.drain(..).map(|id| (id, false)));
+    }
+
+    /// The cookies that go out although the session could not be kept.
+    pub(crate) fn take_regardless(&self) -> SetCookies {
+        self.lock().regardless.take().map_or_else(SetCookies::none, |cookies| *cookies)
     }
 
     /// From now on writes are refused.
@@ -482,8 +581,8 @@ impl State {
     }
 
     /// The value of `key`, which the application gets to see.
-    fn read(&mut self, key: &str) -> Option<Value> {
-        self.reads.note(key);
+    fn read(&mut self, key: &str, is_strict: bool) -> Option<Value> {
+        self.reads.note(key, is_strict);
         self.entries.get(key)
     }
 
@@ -493,21 +592,58 @@ impl State {
         &self.entries
     }
 
-    /// To be called before `key` is written: notices if what it holds was read from the store.
-    fn watch(&mut self, key: &str, is_strict: bool) {
-        if self.reads.has(key) && !self.changes.decide(key) {
-            self.changes.watch(key, is_strict);
+    /// Does `change`, which gives `key` a value whatever it has, and notices if what it has was read from the store.
+    fn note_over(&mut self, key: &str, is_strict: bool, change: Change) -> Result<(), Error> {
+        let read = self.reads.of(key).filter(|_| !self.changes.decide(key));
+        if self.note(change)?
+            && let Some(was_strict) = read
+        {
+            self.changes.watch(key, is_strict || was_strict);
+        }
+        Ok(())
+    }
+
+    /// To be called before everything is removed: notices what of it was read from the store.
+    fn watch_everything(&mut self) {
+        let keys: Vec<_> = self.entries.keys().map(str::to_owned).collect();
+        for key in keys {
+            if let Some(is_strict) = self.reads.of(&key).filter(|_| !self.changes.decide(&key)) {
+                self.changes.watch(&key, is_strict);
+            }
+        }
+        if self.reads.has_all() {
+            self.changes.watch_all();
         }
     }
 
-    /// Does `change` and remembers it, if it makes a difference.
-    pub(crate) fn note(&mut self, mut change: Change) -> Result<(), Error> {
+    /// Does `change` and remembers it, if it makes a difference; says whether it does.
+    pub(crate) fn note(&mut self, mut change: Change) -> Result<bool, Error> {
         let before = self.entries.clone();
         change.apply(&mut self.entries)?;
-        if !self.entries.same_bytes(&before) {
+        let differs = !self.entries.same_bytes(&before);
+        if differs {
+            self.fits(&before, change.key().unwrap_or_default())?;
             self.changes.push(change);
         }
-        Ok(())
+        Ok(differs)
+    }
+
+    /// Undoes a write of `key` that goes beyond what a session may hold.
+    fn fits(&mut self, before: &Entries, key: &str) -> Result<(), Error> {
+        let checked = self.bounds.check(before, &self.entries, Some(key));
+        if checked.is_err() {
+            self.entries = before.clone();
+        }
+        checked
+    }
+
+    /// From here on it is another session, which holds nothing and of which nothing is wished.
+    pub(crate) fn begin_anew(&mut self) {
+        self.wishes = Wishes::default();
+        self.reads = Reads::new(false);
+        self.changes = Changes::default();
+        self.changes.push(Change::Clear);
+        self.entries.clear();
     }
 }
 

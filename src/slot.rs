@@ -195,12 +195,18 @@ pub(crate) struct Keeping {
 }
 
 impl Future for Keeping {
-    type Output = Result<Head, Error>;
+    /// The error with the cookies that go out all the same.
+    type Output = Result<Head, (Error, SetCookies)>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let cookies = ready!(self.keeping.as_mut().poll(context))?;
-        let head = Head::new(cookies, self.seen, self.has_token);
-        Poll::Ready(Ok(head.of_gone(self.session.is_gone())))
+        let kept = ready!(self.keeping.as_mut().poll(context));
+        Poll::Ready(match kept {
+            Ok(cookies) => {
+                let head = Head::new(cookies, self.seen, self.has_token);
+                Ok(head.of_gone(self.session.is_gone()))
+            }
+            Err(error) => Err((error, self.session.take_regardless())),
+        })
     }
 }
 

@@ -83,6 +83,12 @@ impl Timestamp {
         Self::from_secs(self.seconds)
     }
 
+    /// This point without what is finer than microseconds.
+    #[must_use]
+    pub(crate) const fn floor_micros(self) -> Self {
+        Self { seconds: self.seconds, nanos: self.nanos / 1_000 * 1_000 }
+    }
+
     /// How long after `earlier` this is; zero if it is before.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -88,7 +88,7 @@ impl Session {
                 form.is_some_and(for_form) || TokenBytes::Text(text).accepts(supplied)
             }
             TokenSource::Secret => {
-                let is_moved = state.wishes.csrf.is_some() || state.usage.invalidated;
+                let is_moved = state.wishes.csrf.is_some() || state.usage.begins_anew();
                 let former = if is_moved { None } else { self.kept_csrf_secrets().former };
                 let secrets = [self.csrf_secret(&state), former];
                 secrets.into_iter().flatten().any(|secret| {
@@ -179,7 +179,7 @@ impl Session {
         match (&self.facts().csrf, state.wishes.csrf) {
             (TokenSource::Value { .. }, _) => None,
             (TokenSource::Secret, Some(made)) => Some(made.secret),
-            (TokenSource::Secret, None) if state.usage.invalidated => None,
+            (TokenSource::Secret, None) if state.usage.begins_anew() => None,
             (TokenSource::Secret, None) => self.kept_csrf_secrets().current,
         }
     }

@@ -224,7 +224,7 @@ impl SessionFactory for SignedCookieFactory {
         let dropped = commit.has_failed() && !self.set_on_exception;
         if commit.is_invalidated() && (dropped || commit.entries().is_empty()) {
             return match origin {
-                Origin::Absent => Ok(SetCookies::none()),
+                Origin::Absent | Origin::Superseded => Ok(SetCookies::none()),
                 Origin::Live | Origin::Expired => Ok(SetCookies::one(self.cookie.remove()?)),
             };
         }

@@ -6,31 +6,33 @@
 //! session. Layouts: FORMATS.md. Rules: S1-S8, S19-S31, S62-S74.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
-
-use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Commit, Opened, Refused, SessionFactory};
 use crate::cookie::{Candidates, CookieHeader, CookieWriter, SetCookies};
 use crate::random::Random;
-use crate::session::Limits;
+use crate::session::{Bounds, Limits};
 use crate::store::{self, Store, StoreError, StoreErrorKind, StoreKey};
 use crate::ticket::Ticket;
 use crate::time::Clock;
 use crate::{ConfigError, Error, Timestamp};
 
+mod anchor;
 mod body;
 mod breaker;
+mod budget;
 mod builder;
 mod claims;
 mod commit;
 mod event;
+mod located;
+mod next;
 mod owner;
-mod plan;
+mod pinned;
+mod time;
+mod turns;
 mod visit;
 
 #[cfg(feature = "settings")]
@@ -40,10 +42,10 @@ pub use event::Event;
 pub use owner::OwnedSession;
 
 use breaker::Breaker;
-use visit::{Located, Visit};
-
-/// How many sessions can be written by several requests at once before unrelated ones wait for each other.
-const QUEUES: usize = 256;
+use budget::Budget;
+use located::{Admission, Located};
+use turns::Turns;
+use visit::Visit;
 
 /// Keeps each session in a store, under a ticket in a cookie. Clones are the same factory: keep one for listing and
 /// revoking.
@@ -55,7 +57,8 @@ const QUEUES: usize = 256;
 /// | cookie | `__Host-Http-session; Path=/; Secure; HttpOnly; SameSite=Lax`, until the browser is closed |
 /// | the ticket is renewed | at [`renew`](crate::Session::renew) and [`set_owner`](crate::Session::set_owner) only |
 /// | changes of a request that failed | are kept |
-/// | a store call may take | 3 seconds |
+/// | the calls that open a session, and those that keep it, may take | 3 seconds |
+/// | a session holds at most | 1 MiB, 1024 keys, 256 messages a flash queue |
 /// | a store that failed so often in a row is left alone, a second at a time | 10 times |
 ///
 /// What follows from what a request did to its session:
@@ -70,8 +73,9 @@ const QUEUES: usize = 256;
 /// | a live session | wrote what is there already | load | none |
 /// | a live session | renewed | load, replace | the new ticket |
 /// | a live session | invalidated | load, remove | removed |
-/// | a live session | invalidated, then wrote | load, remove, create | the new ticket |
+/// | a live session | invalidated, then wrote | load, replace | the new ticket |
 /// | a live session that another request ended | wrote | load, replace | none |
+/// | a ticket from just before a login | anything | load | none |
 /// | an expired session | did not write | load | removed |
 ///
 /// ```
@@ -91,12 +95,13 @@ struct Inner<S> {
     settings: Settings,
     breaker: Breaker,
     /// Requests that lost a race for a session wait here for each other, instead of losing again and again.
-    queues: Box<[Mutex<()>]>,
+    turns: Turns,
 }
 
 struct Settings {
     cookie: CookieWriter,
     limits: Limits,
+    bounds: Bounds,
     touch_after: Option<Duration>,
     renew_every: Option<Duration>,
     grace: Duration,
@@ -120,6 +125,8 @@ enum Found {
     },
     /// A place where nothing is, any more or as yet.
     Missing(StoreKey),
+    /// A live session to which the ticket was good until a moment ago.
+    Superseded,
 }
 
 impl<S: Store> StoredFactory<S> {
@@ -143,7 +150,7 @@ impl<S: Store> StoredFactory<S> {
 impl<S: Store> Inner<S> {
     fn new(store: S, settings: Settings) -> Self {
         let breaker = Breaker::new(settings.fail_fast_after);
-        Self { store, settings, breaker, queues: (0..QUEUES).map(|_| Mutex::new(())).collect() }
+        Self { store, settings, breaker, turns: Turns::default() }
     }
 
     /// What the request's cookies lead to (S13).
@@ -152,11 +159,13 @@ impl<S: Store> Inner<S> {
         cookies: CookieHeader<'_>,
         now: Timestamp,
     ) -> Result<Option<Found>, Error> {
+        let budget = self.budget();
         match cookies.named(self.settings.cookie.name()) {
             Candidates::None => Ok(None),
-            Candidates::One(text) => self.examine(text, now).await,
+            Candidates::One(text) => self.examine(&budget, text, now).await,
             Candidates::Two(one, two) => {
-                let (one, two) = (self.examine(one, now).await?, self.examine(two, now).await?);
+                let one = self.examine(&budget, one, now).await?;
+                let two = self.examine(&budget, two, now).await?;
                 let is_live = |found: &Option<Found>| {
                     matches!(found, Some(Found::Session { has_ended: false, .. }))
                 };
@@ -173,24 +182,35 @@ impl<S: Store> Inner<S> {
     }
 
     /// Whether this text is a ticket that opens a session. One that does not is never adopted (S2).
-    async fn examine(&self, text: &[u8], now: Timestamp) -> Result<Option<Found>, Error> {
+    async fn examine(
+        &self,
+        budget: &Budget,
+        text: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Found>, Error> {
         let Some(ticket) = Ticket::parse(text) else { return Ok(self.refuse(Refused::Malformed)) };
         let key = StoreKey::from_bytes(ticket.locator());
-        let Some(stored) = self.call("opened", self.store.load(&key)).await? else {
+        let Some(stored) = self.call(budget, "opened", self.store.load(&key)).await? else {
             self.tell(&Event::Refused(Refused::Unknown));
             return Ok(Some(Found::Missing(key)));
         };
         let located = Located::read("opened", key, stored, now)?;
-        if let Err(reason) = located.body.admit(&ticket.hash(), now) {
-            return Ok(self.refuse(reason));
-        }
         let has_ended = located.has_ended(&self.settings.limits, now);
-        Ok(Some(Found::Session { ticket, located, has_ended }))
+        match located.body.admit(&ticket.hash(), now) {
+            Admission::Admitted => Ok(Some(Found::Session { ticket, located, has_ended })),
+            Admission::Late if !has_ended => {
+                self.tell(&Event::Refused(Refused::Reused));
+                Ok(Some(Found::Superseded))
+            }
+            Admission::Late => Ok(self.refuse(Refused::Reused)),
+            Admission::Refused(reason) => Ok(self.refuse(reason)),
+        }
     }
 
     /// Asks the store, within the budget, unless it seems to be gone (S75).
     async fn call<T>(
         &self,
+        budget: &Budget,
         action: &'static str,
         asked: impl Future<Output = store::Result<T>>,
     ) -> Result<T, Error> {
@@ -199,28 +219,15 @@ impl<S: Store> Inner<S> {
             let source = StoreError::new(StoreErrorKind::Unavailable, cause);
             return Err(Error::Store { action, source });
         }
-        let (mut asked, mut timer) = (pin!(asked), None);
-        let answer = poll_fn(|context| {
-            let answered = asked.as_mut().poll(context);
-            let (Poll::Pending, Some(budget)) = (&answered, self.settings.io_timeout) else {
-                return answered;
-            };
-            // Set only now: a store in memory answers at once, in less time than a timer takes.
-            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(budget)));
-            timer.as_mut().poll(context).map(|()| Err(StoreErrorKind::TimedOut.into()))
-        });
-        let answer = answer.await;
+        let answer = budget.within(asked).await;
+        let answer = answer.unwrap_or_else(|| Err(StoreErrorKind::TimedOut.into()));
         self.breaker.note(&answer);
         answer.map_err(|source| Error::Store { action, source })
     }
 
-    /// Waits until no other request of this process works off a conflict on this session.
-    async fn queue(&self, key: &StoreKey) -> MutexGuard<'_, ()> {
-        self.queues[usize::from(key.as_bytes()[0]) % QUEUES].lock().await
-    }
-
-    fn is_contended(&self, key: &StoreKey) -> bool {
-        self.queues[usize::from(key.as_bytes()[0]) % QUEUES].try_lock().is_err()
+    /// The time for the calls that belong together.
+    fn budget(&self) -> Budget {
+        Budget::new(self.settings.io_timeout)
     }
 
     fn refuse<T>(&self, reason: Refused) -> Option<T> {
@@ -239,7 +246,8 @@ impl<S: Store> SessionFactory for StoredFactory<S> {
 
     async fn open(&self, cookies: CookieHeader<'_>) -> Result<Opened<Visit<S>>, Error> {
         let settings = &self.inner.settings;
-        let now = settings.clock.now();
+        // As records keep it, so that a session begins at the same time in its first request and in later ones.
+        let now = settings.clock.now().floor_micros();
         let absent = |missing| Visit::absent(&self.inner, missing);
         let left = settings.limits.left(now, now);
         let opened = match self.inner.find(cookies, now).await? {
@@ -247,12 +255,13 @@ impl<S: Store> SessionFactory for StoredFactory<S> {
                 Visit::live(&self.inner, ticket, located, now)
             }
             Some(Found::Session { .. }) => Opened::expired(now, now, absent(None)).idle_left(left),
+            Some(Found::Superseded) => Opened::superseded(now, absent(None)).idle_left(left),
             Some(Found::Missing(key)) => {
                 Opened::absent(now, absent(Some(key))).idle_left(left).rests(true)
             }
             None => Opened::absent(now, absent(None)).idle_left(left).rests(true),
         };
-        Ok(Visit::serve(opened).random(settings.random.clone()))
+        Ok(Visit::serve(opened).random(settings.random.clone()).bounds(settings.bounds))
     }
 
     async fn commit(&self, visit: &Visit<S>, commit: Commit) -> Result<SetCookies, Error> {

@@ -5,6 +5,7 @@
 //! what the faster one left.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use smallvec::SmallVec;
 
@@ -35,6 +36,19 @@ pub(crate) enum Change {
 }
 
 impl Change {
+    /// The key that this is about, if it is about a single one.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Set { key, .. }
+            | Self::SetDefault { key, .. }
+            | Self::Remove { key }
+            | Self::Modify { key, .. }
+            | Self::PushFlash { queue: key, .. }
+            | Self::TakeFlash { queue: key, .. } => Some(key),
+            Self::Clear => None,
+        }
+    }
+
     /// Does this to `entries`. Doing it twice to equal entries gives equal results.
     pub(crate) fn apply(&mut self, entries: &mut Entries) -> Result<(), Error> {
         match self {
@@ -51,13 +65,16 @@ impl Change {
             }
             Self::Clear => entries.clear(),
             Self::Modify { key, modify } => {
-                let value = modify(entries.get(key).as_ref())?;
+                let old = entries.get(key);
+                // A closure that panics is an error of its request; what has to be kept all the same is.
+                let modified = catch_unwind(AssertUnwindSafe(|| modify(old.as_ref())));
+                let value = modified.map_err(|_| Error::Panicked { key: key.clone() })??;
                 entries.set(key, &value);
             }
             Self::PushFlash { queue: key, message, unique } => {
-                queue::push(entries, key, message, *unique)?;
+                queue::push(entries, key, message, *unique);
             }
-            Self::TakeFlash { queue: key, messages } => queue::take(entries, key, messages)?,
+            Self::TakeFlash { queue: key, messages } => queue::take(entries, key, messages),
         }
         Ok(())
     }
@@ -68,10 +85,12 @@ impl Change {
 pub struct Changes {
     list: SmallVec<[Change; 1]>,
     watched: Vec<Watched>,
+    /// Everything was read and then cleared: what another request added in between is overwritten unseen too.
+    watches_all: bool,
 }
 
 /// A key that was written after it was read: what another request puts there in between is overwritten unseen.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Watched {
     pub(crate) key: String,
     /// The key itself asks for a refusal, whatever the factory does.
@@ -94,7 +113,8 @@ impl Changes {
     /// Does the same operations, closures of [`modify`](crate::Session::modify) included, to `base`.
     ///
     /// # Errors
-    /// [`Error::WrongType`] where `base` holds a value that a closure or a flash queue cannot work on.
+    /// [`Error::WrongType`] where `base` holds a value that a closure cannot work on, [`Error::Panicked`] where a closure
+    /// panics.
     pub fn replay(&mut self, base: &Entries) -> Result<Entries, Error> {
         let mut entries = base.clone();
         for change in &mut self.list {
@@ -104,18 +124,19 @@ impl Changes {
     }
 
     /// Does again what was done to this key, but for closures.
-    pub(crate) fn replay_key(&mut self, key: &str, entries: &mut Entries) -> Result<(), Error> {
-        let concerns = |change: &Change| match change {
-            Change::Clear => true,
-            Change::Modify { .. } => false,
-            Change::Set { key: other, .. }
-            | Change::SetDefault { key: other, .. }
-            | Change::Remove { key: other }
-            | Change::PushFlash { queue: other, .. }
-            | Change::TakeFlash { queue: other, .. } => other == key,
-        };
-        let list = self.list.iter_mut().filter(|change| concerns(change));
-        list.into_iter().try_for_each(|change| change.apply(entries))
+    pub(crate) fn replay_key(&mut self, key: &str, entries: &mut Entries) {
+        for change in &mut self.list {
+            let concerns = change.key().is_none_or(|other| other == key);
+            if concerns && !matches!(change, Change::Modify { .. }) {
+                // Only closures fail.
+                let _ = change.apply(entries);
+            }
+        }
+    }
+
+    /// Leaves out the first ones.
+    pub(crate) fn forget_first(&mut self, count: usize) {
+        self.list.drain(..count.min(self.list.len()));
     }
 
     pub(crate) fn push(&mut self, change: Change) {
@@ -130,9 +151,27 @@ impl Changes {
         }
     }
 
-    /// The keys that were written after they were read.
-    pub(crate) fn watched(&self) -> &[Watched] {
-        &self.watched
+    /// From now on, keys that another request adds are ones that were written after they were read.
+    pub(crate) const fn watch_all(&mut self) {
+        self.watches_all = true;
+    }
+
+    /// Whether anything was written after it was read.
+    pub(crate) const fn watches(&self) -> bool {
+        self.watches_all || !self.watched.is_empty()
+    }
+
+    /// What was written after it was read, and differs between the two: what it held when it was read, and what it holds
+    /// now.
+    pub(crate) fn overtaken(&self, read: &Entries, now: &Entries) -> Vec<Watched> {
+        let differs = |key: &str| {
+            let (read, now) = (read.get(key), now.get(key));
+            read.as_ref().map(Value::as_bytes) != now.as_ref().map(Value::as_bytes)
+        };
+        let watched = self.watched.iter().filter(|watched| differs(&watched.key)).cloned();
+        let added = now.keys().filter(|key| self.watches_all && !read.contains_key(key));
+        let added = added.map(|key| Watched { key: key.to_owned(), is_strict: false });
+        watched.chain(added).collect()
     }
 
     /// Whether the key's value comes from this request alone, whatever was stored.
@@ -148,11 +187,17 @@ impl Changes {
         self.list.iter().rev().find_map(decides).unwrap_or(false)
     }
 
-    /// Leaves out the taking of flash messages, which nobody has seen, and says whether there was any.
-    pub(crate) fn keep_flash(&mut self) -> bool {
-        let before = self.list.len();
-        self.list.retain(|change| !matches!(change, Change::TakeFlash { .. }));
-        self.list.len() < before
+    /// Leaves out the taking of flash messages, which nobody has seen, and says from which queues' keys.
+    pub(crate) fn keep_flash(&mut self) -> Vec<String> {
+        let mut keys = Vec::new();
+        self.list.retain(|change| match change {
+            Change::TakeFlash { queue, .. } => {
+                keys.push(std::mem::take(queue));
+                false
+            }
+            _ => true,
+        });
+        keys
     }
 }
 

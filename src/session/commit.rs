@@ -9,8 +9,9 @@ use super::entries::Entries;
 use super::limits::Limits;
 use super::opened::Origin;
 use super::remote::ClaimId;
-use crate::Timestamp;
+use crate::cookie::SetCookies;
 use crate::csrf::CsrfSecret;
+use crate::{Error, Timestamp};
 
 /// What a request did with its session, apart from the changes themselves.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,6 +26,8 @@ pub(crate) struct Usage {
     pub(super) marked: bool,
     /// `invalidate()` was called.
     pub(crate) invalidated: bool,
+    /// The session was given another owner than the one it had, and left everything of that one's behind.
+    pub(crate) switched: bool,
     /// A CSRF token was asked for, so that it may stand in the response.
     pub(crate) has_token: bool,
 }
@@ -32,6 +35,11 @@ pub(crate) struct Usage {
 impl Usage {
     pub(super) const fn has_written(&self) -> bool {
         self.wrote || self.marked || self.invalidated
+    }
+
+    /// Whether the session begins anew in this request.
+    pub(crate) const fn begins_anew(&self) -> bool {
+        self.invalidated || self.switched
     }
 }
 
@@ -49,7 +57,7 @@ pub(crate) struct Wishes {
 }
 
 impl Wishes {
-    pub(super) const fn has_any(&self) -> bool {
+    pub(crate) const fn has_any(&self) -> bool {
         let Self { renew, owner, limits, csrf } = self;
         *renew || owner.is_some() || limits.is_some() || csrf.is_some()
     }
@@ -76,6 +84,17 @@ pub enum Ending {
     Broken,
     /// Not at all: the client went away while the handler worked.
     Cancelled,
+}
+
+impl Ending {
+    /// Whether there is a response, which a cookie can go with.
+    #[must_use]
+    pub const fn has_response(self) -> bool {
+        match self {
+            Self::Shown | Self::Unseen | Self::Failed => true,
+            Self::Broken | Self::Cancelled => false,
+        }
+    }
 }
 
 /// Flash messages that were claimed during the request.
@@ -181,13 +200,29 @@ impl Commit {
     /// Whether there is a response that a cookie can go with.
     #[must_use]
     pub const fn has_response(&self) -> bool {
-        !matches!(self.work.ending, Ending::Broken | Ending::Cancelled)
+        self.work.ending.has_response()
     }
 
     /// Tells the application that another request had ended the session, so that these changes were dropped: see
     /// [`Session::is_gone`].
     pub fn report_gone(&self) {
         self.session.lock().gone = true;
+    }
+
+    /// Sends these cookies with the response even if the commit then fails: for a ticket that has taken effect already,
+    /// and whose holder would be locked out without it.
+    pub fn send_regardless(&self, cookies: SetCookies) {
+        self.session.lock().regardless = Some(Box::new(cookies));
+    }
+
+    /// After an earlier attempt to keep the first `count` changes had taken effect and left `opened`: goes on from there.
+    pub(crate) fn continue_from(&mut self, opened: &Entries, count: usize) -> Result<(), Error> {
+        let work = &mut *self.work;
+        work.changes.forget_first(count);
+        work.opened = opened.clone();
+        work.entries = work.changes.replay(opened)?;
+        work.claims = Claims::default();
+        Ok(())
     }
 
     pub(crate) const fn entries_mut(&mut self) -> &mut Entries {
@@ -211,15 +246,63 @@ impl Commit {
         &self.session
     }
 
-    /// Flash messages that were taken are to wait for another request: nobody saw the response.
-    pub(super) fn keep_flash(&mut self) {
-        if !self.work.changes.keep_flash() {
-            return;
+    /// Whether the session was given to another owner, and begins anew for it.
+    pub(crate) const fn is_switched(&self) -> bool {
+        self.work.usage.switched
+    }
+
+    /// Leaves out of the work what cannot take effect, or must not, because of how the request ended.
+    ///
+    /// | ended | changes | flash messages taken | a new ticket, a gained owner | logout, limits, lost owner, CSRF secret |
+    /// |---|---|---|---|---|
+    /// | shown | kept | gone | take effect | take effect |
+    /// | unseen | kept | wait again | take effect | take effect |
+    /// | failed | kept, by setting | wait again | take effect | take effect |
+    /// | broken | kept, by setting, unless they go with a new ticket | wait again | do not | take effect |
+    /// | cancelled | dropped: half of them is neither their work nor nothing | wait again | do not | take effect |
+    pub(super) fn settle_ending(&mut self) {
+        match self.work.ending {
+            Ending::Shown => {}
+            Ending::Unseen | Ending::Failed => self.keep_flash(),
+            Ending::Broken => {
+                self.keep_flash();
+                self.withhold_rights();
+            }
+            Ending::Cancelled => {
+                self.drop_changes();
+                self.withhold_rights();
+            }
         }
-        // A replay fails only where a closure does that did not fail before; then a message is shown once less.
-        let work = &mut *self.work;
-        if let Ok(entries) = work.changes.replay(&work.opened) {
-            work.entries = entries;
+    }
+
+    /// Flash messages that were taken are to wait for another request: nobody saw the response.
+    ///
+    /// Closures are not run for it: no closure works on a queue's key.
+    fn keep_flash(&mut self) {
+        let Work { opened, entries, changes, .. } = &mut *self.work;
+        for key in changes.keep_flash() {
+            let mut waiting = opened.clone();
+            changes.replay_key(&key, &mut waiting);
+            match waiting.get(&key) {
+                Some(messages) => entries.set(&key, &messages),
+                None => entries.remove(&key),
+            };
+        }
+    }
+
+    /// Without a response no new ticket reaches the browser. So the old one stays good, and nothing is kept that the
+    /// new one was for: neither half is of use without the other.
+    fn withhold_rights(&mut self) {
+        let Work { wishes, usage, .. } = &mut *self.work;
+        let loses_owner = matches!(wishes.owner, Some(None));
+        let has_gained = wishes.renew && !loses_owner || usage.switched;
+        (wishes.renew, usage.switched) = (false, false);
+        if !loses_owner {
+            wishes.owner = None;
+        }
+        wishes.csrf = wishes.csrf.filter(|made| made.old_dies);
+        if has_gained {
+            self.drop_changes();
         }
     }
 
@@ -235,7 +318,7 @@ impl Commit {
         *changes = Changes::default();
         usage.wrote = false;
         usage.marked = false;
-        *entries = if usage.invalidated { Entries::new() } else { opened.clone() };
+        *entries = if usage.begins_anew() { Entries::new() } else { opened.clone() };
     }
 
     pub(crate) const fn was_seen(&self) -> bool {
@@ -250,7 +333,7 @@ impl Commit {
     /// Whether something has to be kept even if nobody waits for the response any more.
     pub(crate) fn must_be_kept(&self) -> bool {
         let Work { usage, wishes, changes, claims, .. } = &*self.work;
-        wishes.has_any() || usage.invalidated || !changes.is_empty() || !claims.is_empty()
+        wishes.has_any() || usage.begins_anew() || !changes.is_empty() || !claims.is_empty()
     }
 }
 

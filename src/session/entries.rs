@@ -149,6 +149,15 @@ impl Entries {
         self.spans().last().map(|span| self.key(&span))
     }
 
+    /// The keys of the largest values with their bytes as JSON, largest first.
+    pub(crate) fn largest(&self, count: usize) -> Vec<(String, usize)> {
+        let mut largest: Vec<_> =
+            self.iter().map(|(key, value)| (key.to_owned(), value.as_bytes().len())).collect();
+        largest.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        largest.truncate(count);
+        largest
+    }
+
     fn spans(&self) -> impl Iterator<Item = Span> {
         spans(&self.run)
     }

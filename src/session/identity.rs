@@ -45,6 +45,10 @@ impl Session {
     /// Call it at the login, with what names the account for good, such as its number. The owner is what sessions
     /// are listed and revoked by. It is no secret, and stands in the store as it is.
     ///
+    /// A session that is somebody else's already begins anew, empty: data, limits, flash messages and CSRF token of the
+    /// one before stay with nobody. What has to go along is set again after this call. A session that was nobody's keeps
+    /// its data, such as a cart; [`retain`](Session::retain) names what of it may cross the login.
+    ///
     /// # Errors
     /// [`Error::Closed`]; [`Error::NotSupported`] where sessions have no owner.
     #[doc(alias = "login")]
@@ -66,9 +70,13 @@ impl Session {
     pub fn owner(&self) -> Option<Arc<str>> {
         let mut state = self.lock();
         state.usage.seen = true;
+        self.owner_in(&state)
+    }
+
+    fn owner_in(&self, state: &State) -> Option<Arc<str>> {
         match &state.wishes.owner {
             Some(owner) => owner.clone(),
-            None if state.usage.invalidated => None,
+            None if state.usage.begins_anew() => None,
             None => self.facts().server.as_ref()?.owner.clone(),
         }
     }
@@ -90,15 +98,23 @@ impl Session {
     pub fn limits(&self) -> Option<Limits> {
         let mut state = self.lock();
         state.usage.seen = true;
-        state.wishes.limits.unwrap_or(self.facts().server.as_ref()?.limits)
+        match state.wishes.limits {
+            Some(limits) => limits,
+            None if state.usage.begins_anew() => None,
+            None => self.facts().server.as_ref()?.limits,
+        }
     }
 
-    /// What names the session on the server for its whole life: 32 hexadecimal digits, no secret. `None` where it is
-    /// not kept on a server, or not yet.
+    /// What names the session on the server: 32 hexadecimal digits, no secret. `None` where it is not kept on a server,
+    /// not yet, or where it was [invalidated](Session::invalidate) and what follows is not kept yet.
     #[must_use]
     pub fn id(&self) -> Option<String> {
-        self.lock().usage.seen = true;
-        let id = self.facts().server.as_ref()?.id?;
+        let mut state = self.lock();
+        state.usage.seen = true;
+        if state.usage.begins_anew() && !state.closed {
+            return None;
+        }
+        let id = self.facts().server.as_ref()?.remote.id()?;
         Some(format!("{:032x}", u128::from_be_bytes(id)))
     }
 
@@ -112,6 +128,13 @@ impl Session {
 
     fn change_owner(&self, owner: Option<Arc<str>>) -> Result<(), Error> {
         self.needs_response("an owner")?;
+        let mut state = self.open_state()?;
+        let present = self.owner_in(&state);
+        if owner.is_some() && present.is_some() && owner != present {
+            state.usage.switched = !state.usage.invalidated;
+            state.begin_anew();
+        }
+        drop(state);
         self.renew_csrf_token()?;
         self.wish(|state| {
             state.wishes.owner = Some(owner);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bounds::Bounds;
 use super::change::Change;
 use super::entries::Entries;
 use super::limits::Limits;
@@ -21,6 +22,19 @@ pub enum Origin {
     Live,
     /// It named one that was idle for too long; its data is gone.
     Expired,
+    /// It named one by a ticket that a login or a renewal had replaced a moment before. The browser has another ticket
+    /// or is about to get it, so nothing of this request is kept and nothing is sent.
+    Superseded,
+}
+
+impl Origin {
+    /// Whether there is a session that changes can be made to.
+    pub(crate) const fn is_there(self) -> bool {
+        match self {
+            Self::Live => true,
+            Self::Absent | Self::Expired | Self::Superseded => false,
+        }
+    }
 }
 
 /// A session as a factory opened it.
@@ -45,13 +59,12 @@ pub(crate) struct Facts {
     pub(crate) random: Option<Arc<dyn Random>>,
     pub(crate) server: Option<Server>,
     pub(crate) csrf: TokenSource,
+    pub(crate) bounds: Bounds,
 }
 
 /// What only a session that is kept on a server has.
 #[derive(Clone)]
 pub(crate) struct Server {
-    /// Names the session for its whole life. No secret.
-    pub(crate) id: Option<[u8; 16]>,
     pub(crate) owner: Option<Arc<str>>,
     /// The session's own limits, where it has some.
     pub(crate) limits: Option<Limits>,
@@ -86,6 +99,11 @@ impl<B> Opened<B> {
         Self::with(Origin::Expired, now, created, Entries::new(), base)
     }
 
+    /// An empty session of a request that came with a ticket from just before a login.
+    pub(crate) fn superseded(now: Timestamp, base: B) -> Self {
+        Self::with(Origin::Superseded, now, now, Entries::new(), base)
+    }
+
     /// How long the session lives from now if nobody comes back; no limit unless said.
     #[must_use]
     pub fn idle_left(mut self, idle_left: Option<Duration>) -> Self {
@@ -105,6 +123,13 @@ impl<B> Opened<B> {
     #[must_use]
     pub fn rests(mut self, rests: bool) -> Self {
         self.facts.rests = rests;
+        self
+    }
+
+    /// How much the session may hold; [`Bounds::DEFAULT`] unless said.
+    #[must_use]
+    pub const fn bounds(mut self, bounds: Bounds) -> Self {
+        self.facts.bounds = bounds;
         self
     }
 
@@ -144,6 +169,7 @@ impl<B> Opened<B> {
             random: None,
             server: None,
             csrf,
+            bounds: Bounds::DEFAULT,
         };
         Self { entries, brought: Vec::new(), facts, base: Arc::new(base) }
     }

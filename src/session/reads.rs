@@ -1,12 +1,15 @@
-//! Which keys a request has read, so that a write over another request's write is recognised.
+//! Which keys' values have left the session, so that a write over another request's write is recognised.
 
 use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
 use smallvec::SmallVec;
 
-/// The keys that were read, as hashes: two keys of one hash would cost a false alarm once in 2^64.
-#[derive(Debug, Default)]
+/// The lowest bit of a hash says whether the key was read as a [strict](crate::Key::strict) one.
+const STRICT: u64 = 1;
+
+/// The keys that were read, as hashes: two keys of one hash would cost a false alarm once in 2^63.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Reads {
     is_kept: bool,
     all: bool,
@@ -21,13 +24,14 @@ impl Reads {
         Self { is_kept, ..Self::default() }
     }
 
-    pub(super) fn note(&mut self, key: &str) {
-        if !self.is_kept || self.all {
+    pub(super) fn note(&mut self, key: &str, is_strict: bool) {
+        if !self.is_kept || self.all && !is_strict {
             return;
         }
-        let hash = self.hasher.hash_one(key);
-        if !self.keys.contains(&hash) {
-            self.keys.push(hash);
+        let hash = self.hash(key);
+        match self.keys.iter_mut().find(|other| **other & !STRICT == hash) {
+            Some(known) => *known |= u64::from(is_strict),
+            None => self.keys.push(hash | u64::from(is_strict)),
         }
     }
 
@@ -35,7 +39,24 @@ impl Reads {
         self.all = true;
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.all || !self.keys.is_empty() && self.keys.contains(&self.hasher.hash_one(key))
+    /// Whether everything was read, keys that are not there included.
+    pub(super) const fn has_all(&self) -> bool {
+        self.is_kept && self.all
+    }
+
+    /// Whether the key was read, and if so, whether it was read as a strict one.
+    pub(super) fn of(&self, key: &str) -> Option<bool> {
+        if !self.is_kept || !self.all && self.keys.is_empty() {
+            return None;
+        }
+        let hash = self.hash(key);
+        match self.keys.iter().find(|other| **other & !STRICT == hash) {
+            Some(known) => Some(known & STRICT != 0),
+            None => self.all.then_some(false),
+        }
+    }
+
+    fn hash(&self, key: &str) -> u64 {
+        self.hasher.hash_one(key) & !STRICT
     }
 }

@@ -18,17 +18,41 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Names the flash messages that one request has taken out of a queue and not shown yet.
 pub(crate) type ClaimId = u64;
 
-/// Where a session is kept, seen from the session.
+/// Where a session is kept, seen from a request or from a handle.
 pub(crate) trait Remote: Send + Sync {
-    /// Takes all messages out of the queue under `key`, for this request alone; they come back if it fails.
-    fn claim<'a>(&'a self, key: &'a str, id: ClaimId) -> BoxFuture<'a, Result<Vec<Value>, Error>>;
+    /// Names the session for its whole life, once it is kept. No secret.
+    fn id(&self) -> Option<[u8; 16]>;
 
-    /// Reads the session as it is now; `None` if it was ended meanwhile.
-    fn reload(self: Arc<Self>) -> BoxFuture<'static, Result<Option<Opened<()>>, Error>>;
+    /// Takes all messages out of the queue under `key`, for this request alone; they come back if it fails.
+    fn claim(
+        self: Arc<Self>,
+        key: String,
+        id: ClaimId,
+    ) -> BoxFuture<'static, Result<Vec<Value>, Error>>;
+
+    /// Has the messages of these claims wait again, or forgets them where they were shown.
+    fn settle(
+        &self,
+        shown: Vec<ClaimId>,
+        returned: Vec<ClaimId>,
+    ) -> BoxFuture<'_, Result<(), Error>>;
 
     /// What CSRF tokens are derived from at this time.
     fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets;
 
+    /// The same session for a handle: of the record as this request has it, or, where `follows`, as it will have kept it.
+    fn pin(&self, follows: bool) -> Arc<dyn Remote>;
+
+    /// Reads the session as it is now; `None` if it was ended meanwhile.
+    fn reload(&self) -> BoxFuture<'_, Result<Option<Reloaded>, Error>>;
+
     /// Keeps what changed, outside of a request; `None` if the session was ended meanwhile, else what it holds now.
-    fn keep(&self, commit: Commit) -> BoxFuture<'_, Result<Option<Entries>, Error>>;
+    fn keep<'a>(&'a self, commit: &'a mut Commit) -> BoxFuture<'a, Result<Option<Entries>, Error>>;
+}
+
+/// A session that was read again.
+pub(crate) struct Reloaded {
+    pub(crate) opened: Opened<()>,
+    pub(crate) owner: Option<Arc<str>>,
+    pub(crate) limits: Option<super::Limits>,
 }

@@ -97,10 +97,10 @@ where
         let Some((_, mut response)) = this.keeping.take() else { return Poll::Pending };
         match kept {
             Ok(head) => head.apply(&mut response),
-            Err(error) => {
+            Err((error, cookies)) => {
                 report(&error);
                 response = this.on_error.instead_of(response, &error);
-                Head::refuse(&mut response);
+                Head::refuse_with(cookies, &mut response);
             }
         }
         Poll::Ready(Ok(response))
@@ -123,7 +123,7 @@ fn unanswered(slot: &Slot, handled: Handled) -> Option<Keeping> {
 /// Keeps a session for which nobody waits.
 fn keep_in_background(keeping: Keeping) {
     let keep = async {
-        if let Err(error) = keeping.await {
+        if let Err((error, _)) = keeping.await {
             report(&error);
         }
     };

@@ -66,6 +66,14 @@ impl Head {
         forbid_storing(response);
     }
 
+    /// The same with cookies that have taken effect already.
+    pub(crate) fn refuse_with(cookies: SetCookies, response: &mut impl Outgoing) {
+        Self::refuse(response);
+        for cookie in cookies {
+            response.append(SET_COOKIE, cookie.into_header());
+        }
+    }
+
     /// Sets the cookies, and keeps caches from giving one visitor's page, cookie or token to another (S88).
     pub(crate) fn apply(self, response: &mut impl Outgoing) {
         if self.is_gone {

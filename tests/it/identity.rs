@@ -14,6 +14,9 @@ async fn s19_a_renewed_ticket_is_dead_at_once_and_its_use_is_reported() {
     let new = visit.cookie().unwrap();
     assert_eq!(stored.look(new).await, "n=0", "the data stays");
     assert_eq!(stored.look(&old).await, "");
+    assert_eq!(stored.events(), ["Refused(Reused)", "Gone"]);
+    stored.clock.advance(Duration::from_secs(30));
+    assert_eq!(stored.look(&old).await, "");
     assert_eq!(stored.events(), ["Refused(Reused)"]);
     assert_eq!(stored.store.counts().records, 1);
 }
@@ -107,7 +110,7 @@ async fn s30_a_periodic_renewal_leaves_a_short_grace() {
     assert_eq!(stored.events(), Vec::<String>::new());
     stored.clock.advance(Duration::from_secs(1));
     assert_eq!(stored.look(&old).await, "");
-    assert_eq!(stored.events(), ["Refused(Reused)"]);
+    assert_eq!(stored.events(), ["Refused(Reused)", "Gone"]);
     assert_eq!(stored.look(&new).await, "n=3");
 }
 

@@ -41,6 +41,8 @@ pub(super) struct Body {
     pub(super) epoch: u32,
     pub(super) ticket: TicketHash,
     pub(super) former: Option<Former>,
+    /// The tickets before that one, so that their use is recognised.
+    pub(super) retired: Retired,
     /// What CSRF tokens are made from, if that is no longer the hash of the ticket.
     pub(super) csrf: Option<CsrfSecret>,
     pub(super) former_csrf: Option<FormerCsrf>,
@@ -56,6 +58,34 @@ pub(super) struct Former {
     pub(super) ticket: TicketHash,
     /// Until when it opens the session too.
     pub(super) until: Timestamp,
+}
+
+/// The beginnings of the hashes of tickets that are long dead. They open nothing: a match by chance, once in 2^64, has a
+/// forged ticket called a reused one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Retired(Vec<[u8; Self::BYTES]>);
+
+impl Retired {
+    const BYTES: usize = 8;
+    /// The oldest are forgotten.
+    const MOST: usize = 8;
+
+    pub(super) fn push(&mut self, ticket: &TicketHash) {
+        if self.0.len() == Self::MOST {
+            self.0.remove(0);
+        }
+        self.0.push(Self::beginning(ticket));
+    }
+
+    pub(super) fn contains(&self, ticket: &TicketHash) -> bool {
+        self.0.contains(&Self::beginning(ticket))
+    }
+
+    fn beginning(ticket: &TicketHash) -> [u8; Self::BYTES] {
+        let mut beginning = [0; Self::BYTES];
+        beginning.copy_from_slice(&ticket.as_bytes()[..Self::BYTES]);
+        beginning
+    }
 }
 
 /// What CSRF tokens were made from before a login.
@@ -86,6 +116,8 @@ impl Body {
         if let Some(former) = &self.former {
             data.put_slice(former.ticket.as_bytes());
             data.put_i64(former.until.as_micros());
+            data.put_u8(self.retired.0.len() as u8);
+            self.retired.0.iter().for_each(|beginning| data.put_slice(beginning));
         }
         if let Some(csrf) = &self.csrf {
             data.put_slice(csrf.as_bytes());
@@ -114,17 +146,21 @@ impl Body {
         }
         let has = |flag: u8| flags & flag != 0;
         let created = get_time(&mut data)?;
+        let epoch = data.try_get_u32().ok()?;
+        let ticket = get_hash(&mut data)?;
+        let renewed = if has(WAS_RENEWED) { get_time(&mut data)? } else { created };
+        let limits =
+            if has(HAS_LIMITS) { Some(get_limits(&mut data, has(IS_PERSISTENT))?) } else { None };
+        let former = if has(HAS_FORMER) { Some(get_former(&mut data)?) } else { None };
+        let (former, retired) = former.unzip();
         Some(Self {
             created,
-            epoch: data.try_get_u32().ok()?,
-            ticket: get_hash(&mut data)?,
-            renewed: if has(WAS_RENEWED) { get_time(&mut data)? } else { created },
-            limits: if has(HAS_LIMITS) {
-                Some(get_limits(&mut data, has(IS_PERSISTENT))?)
-            } else {
-                None
-            },
-            former: if has(HAS_FORMER) { Some(get_former(&mut data)?) } else { None },
+            epoch,
+            ticket,
+            renewed,
+            limits,
+            former,
+            retired: retired.unwrap_or_default(),
             csrf: if has(HAS_CSRF) { Some(get_csrf(&mut data)?) } else { None },
             former_csrf: if has(HAS_FORMER_CSRF) {
                 Some(FormerCsrf { secret: get_csrf(&mut data)?, until: get_time(&mut data)? })
@@ -185,8 +221,14 @@ fn get_csrf(data: &mut Bytes) -> Option<CsrfSecret> {
     Some(CsrfSecret::from_bytes(bytes))
 }
 
-fn get_former(data: &mut Bytes) -> Option<Former> {
-    Some(Former { ticket: get_hash(data)?, until: get_time(data)? })
+fn get_former(data: &mut Bytes) -> Option<(Former, Retired)> {
+    let former = Former { ticket: get_hash(data)?, until: get_time(data)? };
+    let count = data.try_get_u8().ok()?;
+    let retired = (0..count).map(|_| {
+        let mut beginning = [0; Retired::BYTES];
+        data.try_copy_to_slice(&mut beginning).ok().map(|()| beginning)
+    });
+    Some((former, Retired(retired.collect::<Option<Vec<_>>>()?)))
 }
 
 /// How many, and each as its name, its end, its queue's key and the messages; both texts after their lengths.
@@ -241,6 +283,7 @@ mod tests {
                 ticket: TicketHash::from_bytes([2; 32]),
                 until: Timestamp::from_secs(9),
             }),
+            retired: Retired(vec![[5; 8], [6; 8]]),
             csrf: Some(CsrfSecret::from_bytes([3; 32])),
             former_csrf: Some(FormerCsrf {
                 secret: CsrfSecret::from_bytes([4; 32]),
@@ -259,7 +302,7 @@ mod tests {
     fn with_claim() -> Body {
         let mut body = body();
         let taken = body.claims.take(&mut body.entries, "_f_", 3, Timestamp::from_secs(30));
-        assert_eq!(taken.unwrap().len(), 1);
+        assert_eq!(taken.len(), 1);
         body
     }
 
@@ -272,6 +315,7 @@ mod tests {
             assert_eq!(again.entries, body.entries);
             assert_eq!(again.limits, body.limits);
             assert_eq!(again.epoch, 7);
+            assert_eq!(again.retired.0.len(), if body.former.is_some() { 2 } else { 0 });
         }
     }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::breaker;
-use super::{Clock, ConfigError, Event, Inner, Limits, Random, Settings, Store, StoredFactory};
+use super::{
+    Bounds, Clock, ConfigError, Event, Inner, Limits, Random, Settings, Store, StoredFactory,
+};
 use crate::cookie::{CookieSettings, CookieWriter};
 use crate::random::SystemRandom;
 use crate::time::SystemClock;
@@ -15,7 +17,7 @@ pub(crate) const NAME: &str = "__Host-Http-session";
 const PLAIN_NAME: &str = "session";
 /// After a periodic renewal: long enough for requests that are under way, as short as a thief's use for it.
 const MAX_GRACE: Duration = Duration::from_secs(30);
-const FLASH_LEASE: Duration = Duration::from_secs(30);
+const FLASH_LEASE: Duration = Duration::from_secs(300);
 const IO_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What happens when a request read a key and then sets it, and another request changed it in between.
@@ -49,6 +51,7 @@ impl<S: Store> StoredBuilder<S> {
         Settings {
             cookie: CookieWriter::host_only(NAME),
             limits: Limits::DEFAULT,
+            bounds: Bounds::DEFAULT,
             touch_after: None,
             renew_every: None,
             grace: MAX_GRACE,
@@ -108,8 +111,15 @@ impl<S: Store> StoredBuilder<S> {
         self
     }
 
-    /// How long flash messages that a request has taken wait for its response, before they are shown by another; default
-    /// 30 seconds. Matters after a crash, and to a page that takes longer than this to be made.
+    /// Sets how much one session may hold; [`Bounds::DEFAULT`] unless said.
+    pub fn bounds(mut self, bounds: Bounds) -> Self {
+        self.settings.bounds = bounds;
+        self
+    }
+
+    /// How long flash messages that a request has taken wait for its response before another may show them; default 5
+    /// minutes. A request that lives longer has its lease prolonged, so it matters after a crash only. Clocks of servers
+    /// may differ by less than half of it.
     pub fn flash_lease(mut self, lease: Duration) -> Self {
         self.settings.flash_lease = lease;
         self
@@ -122,7 +132,8 @@ impl<S: Store> StoredBuilder<S> {
         self
     }
 
-    /// How long a store call may take; `None` is for ever. Default 3 seconds. Needs a Tokio runtime with time.
+    /// How long the store calls that open a session may take together, and again those that keep it, waiting for other
+    /// writers of the same session included; `None` is for ever. Default 3 seconds. Needs a Tokio runtime with time.
     pub fn io_timeout(mut self, budget: impl Into<Option<Duration>>) -> Self {
         self.settings.io_timeout = budget.into();
         self

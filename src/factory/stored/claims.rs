@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use crate::session::{ClaimId, queue};
-use crate::{Entries, Error, Timestamp, Value};
+use crate::{Entries, Timestamp, Value};
 
 /// What one request has taken out of one queue.
 #[derive(Debug, Clone)]
@@ -47,13 +47,21 @@ impl Claims {
         queue: &str,
         id: ClaimId,
         until: Timestamp,
-    ) -> Result<Vec<Value>, Error> {
-        let messages = queue::messages(entries, queue)?;
-        if let Some(array) = entries.remove(queue) {
+    ) -> Vec<Value> {
+        let taken = queue::messages(entries, queue);
+        if let (false, Some(array)) = (taken.is_empty(), entries.remove(queue)) {
             let messages = Bytes::copy_from_slice(array.as_bytes());
             self.list.push(Claim { id, until, queue: queue.to_owned(), messages });
         }
-        Ok(messages)
+        taken
+    }
+
+    /// The messages of these claims wait for their response until then; says whether there was any.
+    pub(super) fn extend(&mut self, ids: &[ClaimId], until: Timestamp) -> bool {
+        let mut own: Vec<_> =
+            self.list.iter_mut().filter(|claim| ids.contains(&claim.id)).collect();
+        own.iter_mut().for_each(|claim| claim.until = until);
+        !own.is_empty()
     }
 
     /// The messages of this claim were shown.
@@ -101,9 +109,9 @@ mod tests {
     #[test]
     fn s67_messages_come_back_in_front_and_in_order() {
         let (mut claims, mut entries) = (Claims::default(), waiting("[1,2]"));
-        claims.take(&mut entries, "_f_", 1, LEASE).unwrap();
+        claims.take(&mut entries, "_f_", 1, LEASE);
         entries.set("_f_", &Value::from_json("[3]").unwrap());
-        claims.take(&mut entries, "_f_", 2, LEASE).unwrap();
+        claims.take(&mut entries, "_f_", 2, LEASE);
         entries.set("_f_", &Value::from_json("[4]").unwrap());
         claims.give_back_expired(&mut entries, Timestamp::from_secs(29));
         assert_eq!(queue(&entries).unwrap(), "[4]");
@@ -115,7 +123,7 @@ mod tests {
     #[test]
     fn s67_only_the_own_claim_is_settled_or_given_back() {
         let (mut claims, mut entries) = (Claims::default(), waiting("[1]"));
-        claims.take(&mut entries, "_f_", 1, LEASE).unwrap();
+        claims.take(&mut entries, "_f_", 1, LEASE);
         claims.settle(2);
         claims.give_back(&mut entries, 2);
         assert_eq!((queue(&entries), claims.list().len()), (None, 1));
@@ -127,7 +135,7 @@ mod tests {
     #[test]
     fn an_empty_queue_gives_nothing_to_claim() {
         let (mut claims, mut entries) = (Claims::default(), Entries::new());
-        assert_eq!(claims.take(&mut entries, "_f_", 1, LEASE).unwrap(), []);
+        assert_eq!(claims.take(&mut entries, "_f_", 1, LEASE), []);
         assert!(claims.is_empty());
     }
 }

@@ -1,357 +1,320 @@
-//! The commit of a stored session: one function for each [`Plan`], and the loop that replays changes until they hold.
+//! The commit of a stored session: one function for each [`Plan`].
 
 use std::sync::Arc;
 
-use super::body::{Body, Former, FormerCsrf};
-use super::claims::Claims;
-use super::plan::{Plan, Wish, plan, wish};
-use super::visit::{ATTEMPTS, Located, Offer, Visit};
-use super::{Event, Inner, Overwrite};
+use super::Event;
+use super::anchor::{Anchor, Unwritten, Written};
+use super::budget::Budget;
+use super::located::Located;
+use super::next::{Reason, Renewal, new_body};
+use super::visit::Visit;
 use crate::cookie::SetCookies;
-use crate::factory::Commit;
-use crate::session::Limits;
+use crate::factory::plan::{Arrival, Due, Plan, Wish, plan};
+use crate::factory::{Commit, Origin};
+use crate::session::Claims;
 use crate::store::{Created, Record, Store, StoreKey, Touched};
 use crate::ticket::Ticket;
 use crate::{Error, Timestamp};
 
-/// How often a renewal is tried before it is given up: it has to take effect, whoever else writes (S27).
-const RENEWAL_ATTEMPTS: usize = 100 * ATTEMPTS;
 /// How often a new place is looked for. One try in 2^128 needs a second.
 const CREATE_ATTEMPTS: usize = 3;
 
-/// A ticket that takes the place of the one before.
-struct Renewal {
-    ticket: Ticket,
-    /// Whether the visitor's rights changed, so that the old one is dead at once.
-    is_of_rights: bool,
-}
+type Sent = Result<SetCookies, Error>;
 
 impl<S: Store> Visit<S> {
-    pub(super) async fn commit(&self, mut commit: Commit) -> Result<SetCookies, Error> {
-        if commit.has_failed() && !self.inner.settings.keep_on_error {
+    /// Keeps what the request leaves, and ends the visit.
+    pub(super) async fn commit(&self, mut commit: Commit) -> Sent {
+        let budget = self.anchor.inner.budget();
+        let sent = self.carry_out(&budget, &mut commit).await;
+        if !self.has_ended() {
+            self.has_kept(self.anchor.located());
+        }
+        sent
+    }
+
+    async fn carry_out(&self, budget: &Budget, commit: &mut Commit) -> Sent {
+        if commit.has_failed() && !self.anchor.inner.settings.keep_on_error {
             commit.drop_changes();
         }
-        let wish = wish(&mut commit);
-        if let (Some(key), Wish::Invalidate | Wish::Restart) = (&self.missing, wish) {
-            // It may have been removed by a logout that was not confirmed, and is tried again (S77).
-            self.inner.call("kept", self.inner.store.await_replication(key)).await?;
-        }
-        match plan(commit.origin(), wish) {
+        match self.plan(commit) {
             Plan::Leave => Ok(SetCookies::none()),
-            Plan::Touch => self.touch(&mut commit).await,
-            Plan::Create => self.create(&mut commit).await,
-            Plan::Replace => self.replace(&mut commit).await,
+            Plan::Gone => Ok(self.gone(commit)),
+            Plan::Touch => self.touch(budget, commit).await,
+            Plan::Rotate => self.rotate(budget, commit).await,
+            Plan::Create => self.create(budget, commit).await,
+            Plan::Recreate => {
+                self.confirm(budget).await?;
+                self.create(budget, commit).await
+            }
+            Plan::Replace => self.replace(budget, commit, None).await,
+            Plan::ReplaceAndRotate => self.replace(budget, commit, Some(Reason::Age)).await,
+            Plan::Renew => self.replace(budget, commit, Some(Reason::Rights)).await,
+            Plan::Restart => self.replace(budget, commit, Some(Reason::Restart)).await,
             Plan::Remove => {
-                self.remove().await?;
+                self.anchor.remove(budget).await?;
                 self.forget_cookie()
             }
-            Plan::Reopen => {
-                self.remove().await?;
-                self.create(&mut commit).await
+            Plan::Confirm => {
+                self.confirm(budget).await?;
+                Ok(SetCookies::none())
             }
             Plan::ForgetCookie => self.forget_cookie(),
         }
     }
 
-    /// Keeps what a handle changed: data, or the session's end.
-    pub(super) async fn keep_data(&self, mut commit: Commit) -> Result<(), Error> {
-        match wish(&mut commit) {
-            Wish::Nothing | Wish::Use => Ok(()),
-            Wish::Change | Wish::Renew => {
-                if !self.write(&mut commit, None).await? {
-                    self.gone(&commit);
-                    self.set_located(None);
-                }
-                Ok(())
+    fn plan(&self, commit: &mut Commit) -> Plan {
+        let arrival = match commit.origin() {
+            Origin::Absent if self.missing.is_some() => Arrival::Missing,
+            Origin::Absent => Arrival::Absent,
+            Origin::Expired => Arrival::Expired,
+            Origin::Superseded => Arrival::Superseded,
+            Origin::Live => Arrival::Live,
+        };
+        let due = match (arrival, self.anchor.located()) {
+            (Arrival::Live, Some(located)) => self.anchor.inner.due(&located, self.anchor.now()),
+            // Its cookie is of no use any more.
+            (Arrival::Expired, _) => Due::Touch,
+            _ => Due::Nothing,
+        };
+        let wishes = commit.wishes();
+        let is_wished = wishes.limits.is_some() || wishes.csrf.is_some() || wishes.owner.is_some();
+        let is_changed = is_wished || !commit.changes().is_empty() || !commit.claims().is_empty();
+        plan(arrival, Wish::of(commit, is_changed), commit.ending(), due)
+    }
+
+    /// Begins the idle time anew.
+    async fn touch(&self, budget: &Budget, commit: &mut Commit) -> Sent {
+        let (inner, now) = (&self.anchor.inner, self.anchor.now());
+        let Some(located) = self.anchor.located() else { return Ok(self.gone(commit)) };
+        let limits = inner.limits_of(&located.body);
+        if located.has_ended(&limits, now) {
+            return Ok(self.gone(commit));
+        }
+        let end = limits.end(located.body.created, now);
+        let asked = inner.store.touch(&located.key, located.version, end);
+        match inner.call(budget, "kept", asked).await? {
+            Touched::Done if limits.persistent => self.send_own(&located, end, now),
+            // Whoever was faster has set the end anew, and knows which ticket is good.
+            Touched::Done | Touched::Changed => Ok(SetCookies::none()),
+            Touched::Gone => Ok(self.gone(commit)),
+        }
+    }
+
+    /// Exchanges the ticket, if nobody wrote meanwhile.
+    async fn rotate(&self, budget: &Budget, commit: &mut Commit) -> Sent {
+        let Some(renewal) = self.renewal(Reason::Age)? else { return Ok(SetCookies::none()) };
+        match self.anchor.write_once(budget, commit, &renewal).await {
+            Ok(Some(kept)) => {
+                self.has_kept(Some(kept.clone()));
+                self.send_after(commit, &kept, None, Some(&renewal))
             }
-            Wish::Invalidate | Wish::Restart => self.remove().await,
+            Ok(None) => Ok(SetCookies::none()),
+            Err(Unwritten::Refused(error) | Unwritten::Failed(error)) => Err(error),
         }
     }
 
-    /// Begins the idle time anew, if enough of it has passed to be worth a call.
-    async fn touch(&self, commit: &mut Commit) -> Result<SetCookies, Error> {
-        let Some(located) = self.located() else { return Ok(self.gone(commit)) };
-        let now = self.now();
-        if commit.has_response() && self.inner.is_renewal_due(&located.body, now) {
-            return self.replace(commit).await;
-        }
-        let Some(end) = self.inner.new_end(&located, now) else { return Ok(SetCookies::none()) };
-        let asked = self.inner.store.touch(&located.key, located.version, end);
-        match self.inner.call("kept", asked).await? {
-            Touched::Done => {}
-            // Whoever was faster has computed the end anew.
-            Touched::Changed => return Ok(SetCookies::none()),
-            Touched::Gone => return Ok(self.gone(commit)),
-        }
-        let limits = self.inner.limits_of(&located.body);
-        match &self.ticket {
-            Some(ticket) if limits.persistent => self.send(ticket, &limits, end, now),
-            _ => Ok(SetCookies::none()),
-        }
-    }
-
-    async fn create(&self, commit: &mut Commit) -> Result<SetCookies, Error> {
-        if !commit.has_response() {
-            // Nobody would ever hold the ticket.
-            return Ok(SetCookies::none());
-        }
+    async fn create(&self, budget: &Budget, commit: &mut Commit) -> Sent {
+        let inner = &self.anchor.inner;
         for _ in 0..CREATE_ATTEMPTS {
-            let ticket = Ticket::generate(&*self.inner.settings.random)?;
-            let body = self.new_body(&ticket, commit);
-            let (limits, now) = (self.inner.limits_of(&body), body.created);
-            let (key, end) = (StoreKey::from_bytes(ticket.locator()), limits.end(now, now));
-            let owner = commit.wishes().owner.clone().flatten();
+            let ticket = Ticket::generate(&*inner.settings.random)?;
+            let (body, now) = (new_body(&ticket.hash(), commit), self.anchor.now());
+            let (limits, owner) = (inner.limits_of(&body), commit.wishes().owner.clone().flatten());
+            let (key, end) =
+                (StoreKey::from_bytes(ticket.locator()), limits.end(body.created, now));
             let record = Record::new(body.encode(), end, owner.clone());
-            let asked = self.inner.store.create(&key, &record);
-            if let Created::Done(version) = self.inner.call("kept", asked).await? {
+            if let Created::Done(version) = self.anchor.create(budget, &key, &record).await? {
                 let located = Located { key, version, expires_at: end, owner, body };
-                self.set_located(Some(Arc::new(located)));
-                return self.send(&ticket, &limits, end, now);
+                self.has_kept(Some(Arc::new(located)));
+                return self.send(&ticket, limits.persistent, end, now);
             }
         }
         Err(Error::keeping("every new ticket was taken: is the randomness random?"))
     }
 
-    async fn replace(&self, commit: &mut Commit) -> Result<SetCookies, Error> {
-        let Some(seen) = self.located() else { return Ok(self.gone(commit)) };
-        let renewal = self.renewal(&seen, commit)?;
-        if !self.write(commit, renewal.as_ref()).await? {
-            return Ok(self.gone(commit));
+    /// Keeps the changes, under a new ticket where there is a reason for one.
+    async fn replace(&self, budget: &Budget, commit: &mut Commit, reason: Option<Reason>) -> Sent {
+        let renewal = reason.map(|reason| self.renewal(reason)).transpose()?.flatten();
+        let before = self.anchor.located().map(|located| located.expires_at);
+        let (written, refused) = self.write(budget, commit, renewal.as_ref()).await?;
+        let kept = match written {
+            Written::Kept(kept) => kept,
+            Written::Gone(there) => return self.overtaken(budget, commit, there, reason).await,
+        };
+        self.has_kept(Some(kept.clone()));
+        let cookies = self.send_after(commit, &kept, before, renewal.as_ref())?;
+        // The old ticket is dead by now: the new one goes out with whatever response there is.
+        let must_hold = matches!(reason, Some(Reason::Rights | Reason::Restart));
+        let confirmed =
+            if must_hold { self.anchor.confirm(budget, &kept.key).await } else { Ok(()) };
+        match confirmed.err().or(refused) {
+            Some(error) => {
+                commit.send_regardless(cookies);
+                Err(error)
+            }
+            None => Ok(cookies),
         }
-        let Some(kept) = self.located() else { return Ok(SetCookies::none()) };
-        let (limits, now) = (self.inner.limits_of(&kept.body), self.now());
-        let renewed = renewal.filter(|renewal| kept.body.ticket.is(&renewal.ticket.hash()));
-        if let Some(Renewal { ticket, .. }) = renewed {
-            return self.send(&ticket, &limits, kept.expires_at, now);
+    }
+
+    /// Writes the changes; where they cannot be made any more, what has to hold all the same, and the error.
+    async fn write(
+        &self,
+        budget: &Budget,
+        commit: &mut Commit,
+        renewal: Option<&Renewal>,
+    ) -> Result<(Written, Option<Error>), Error> {
+        let refused = match self.anchor.write(budget, commit, renewal, |_| {}).await {
+            Ok(written) => return Ok((written, None)),
+            Err(Unwritten::Failed(error)) => return Err(error),
+            Err(Unwritten::Refused(error)) => error,
+        };
+        commit.drop_changes();
+        commit.return_claims();
+        let wishes = commit.wishes();
+        if !wishes.has_any() && commit.claims().is_empty() {
+            return Err(refused);
         }
-        let is_moved = limits.persistent
-            && self.inner.is_worth_moving(&limits, seen.expires_at, kept.expires_at);
-        if !is_moved && commit.wishes().limits.is_none() {
-            return Ok(SetCookies::none());
+        match self.anchor.write(budget, commit, renewal, |_| {}).await {
+            Ok(written) => Ok((written, Some(refused))),
+            Err(Unwritten::Refused(_) | Unwritten::Failed(_)) => Err(refused),
         }
+    }
+
+    /// The session was ended or its rights changed while this request was under way.
+    async fn overtaken(
+        &self,
+        budget: &Budget,
+        commit: &mut Commit,
+        there: Option<Arc<Located>>,
+        reason: Option<Reason>,
+    ) -> Sent {
+        if reason == Some(Reason::Restart) && commit.is_invalidated() {
+            // A logout holds whoever was faster. What was written after it begins a session only where none is.
+            if there.is_some() {
+                self.anchor.remove(budget).await?;
+                self.gone(commit);
+                return self.forget_cookie();
+            }
+            return self.create(budget, commit).await;
+        }
+        self.anchor.settle_left(budget, there, commit.claims()).await?;
+        Ok(self.gone(commit))
+    }
+
+    /// The ticket that takes the place of the old one.
+    fn renewal(&self, reason: Reason) -> Result<Option<Renewal>, Error> {
+        let Some(ticket) = &self.ticket else { return Ok(None) };
+        let former = ticket.hash();
+        let ticket = ticket.renewed(&*self.anchor.inner.settings.random)?;
+        Ok(Some(Renewal { ticket, former, reason }))
+    }
+
+    /// The cookie that goes out after `kept` was written: the new ticket, or the old one where its end has moved.
+    fn send_after(
+        &self,
+        commit: &Commit,
+        kept: &Located,
+        before: Option<Timestamp>,
+        renewal: Option<&Renewal>,
+    ) -> Sent {
+        let (inner, now) = (&self.anchor.inner, self.anchor.now());
+        let limits = inner.limits_of(&kept.body);
+        if let Some(Renewal { ticket, .. }) = renewal
+            && kept.body.ticket.is(&ticket.hash())
+        {
+            return self.send(ticket, limits.persistent, kept.expires_at, now);
+        }
+        let moves = |before| inner.is_worth_moving(&limits, before, kept.expires_at);
+        let is_moved = limits.persistent && before.is_some_and(moves);
+        if is_moved || commit.wishes().limits.is_some() {
+            return self.send_own(kept, kept.expires_at, now);
+        }
+        Ok(SetCookies::none())
+    }
+
+    /// The ticket that the request came with, if it is the session's still.
+    fn send_own(&self, kept: &Located, end: Timestamp, now: Timestamp) -> Sent {
+        let is_persistent = self.anchor.inner.limits_of(&kept.body).persistent;
         match &self.ticket {
             Some(ticket) if kept.body.ticket.is(&ticket.hash()) => {
-                self.send(ticket, &limits, kept.expires_at, now)
+                self.send(ticket, is_persistent, end, now)
             }
             _ => Ok(SetCookies::none()),
         }
     }
 
-    async fn remove(&self) -> Result<(), Error> {
-        if let Some(located) = self.located() {
-            // Whether it was there does not matter: it is gone now.
-            self.inner.call("kept", self.inner.store.remove(&located.key)).await?;
-            self.inner.call("kept", self.inner.store.await_replication(&located.key)).await?;
-        }
-        self.set_located(None);
-        Ok(())
-    }
-
-    /// Replays the changes on what is stored until they hold. `false` if the session was ended meanwhile.
-    ///
-    /// A renewal takes effect even if the changes cannot be kept; their error is given then.
-    async fn write(&self, commit: &mut Commit, renewal: Option<&Renewal>) -> Result<bool, Error> {
-        let Some(mut seen) = self.located() else { return Ok(false) };
-        let must_hold = renewal.is_some_and(|renewal| renewal.is_of_rights);
-        let limit = if must_hold { RENEWAL_ATTEMPTS } else { ATTEMPTS };
-        let contended = self.inner.is_contended(&seen.key);
-        let mut turn = if contended { Some(self.inner.queue(&seen.key).await) } else { None };
-        let mut refused = None;
-        for _ in 0..limit {
-            let (next, overwritten) = match self.next(&seen, commit, renewal) {
-                Ok(next) => next,
-                Err(error) if refused.is_none() => {
-                    commit.drop_changes();
-                    commit.return_claims();
-                    refused = Some(error);
-                    if !must_hold && commit.claims().is_empty() {
-                        break;
-                    }
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            match self.offer(&seen, next).await? {
-                Some(Offer::Taken) => {
-                    if must_hold {
-                        self.inner
-                            .call("kept", self.inner.store.await_replication(&seen.key))
-                            .await?;
-                    }
-                    overwritten.iter().for_each(|key| self.inner.tell(&Event::Overwritten(key)));
-                    return refused.map_or(Ok(true), Err);
-                }
-                Some(Offer::Conflict(now)) => seen = now,
-                None => return Ok(false),
-            }
-            if turn.is_none() {
-                turn = Some(self.inner.queue(&seen.key).await);
-            }
-        }
-        Err(refused.unwrap_or(Error::Busy { attempts: limit }))
-    }
-
-    /// What is to stand in place of `seen`, and which keys of it are overwritten unseen.
-    fn next(
-        &self,
-        seen: &Arc<Located>,
-        commit: &mut Commit,
-        renewal: Option<&Renewal>,
-    ) -> Result<(Arc<Located>, Vec<String>), Error> {
-        let overwritten = self.overwritten(seen, commit)?;
-        let mut next = seen.clone();
-        let Located { body, owner, expires_at, .. } = Arc::make_mut(&mut next);
-        body.entries = if body.entries.same_bytes(commit.opened()) {
-            commit.entries().clone()
-        } else {
-            commit.changes().replay(&body.entries)?
-        };
-        let wishes = commit.wishes();
-        body.limits = wishes.limits.unwrap_or(body.limits);
-        if let Some(other) = &wishes.owner {
-            owner.clone_from(other);
-        }
-        commit.claims().shown.iter().for_each(|id| body.claims.settle(*id));
-        for id in commit.claims().returned.iter().rev() {
-            body.claims.give_back(&mut body.entries, *id);
-        }
-        let (now, secret) = (self.now(), body.csrf_secret());
-        if let Some(renewal) = renewal {
-            self.renew(body, renewal, now);
-        }
-        if let Some(made) = wishes.csrf {
-            let until = now.saturating_add(self.inner.settings.csrf_grace);
-            let former = FormerCsrf { secret, until };
-            body.former_csrf = (!made.old_dies && until > now).then_some(former);
-            body.csrf = Some(made.secret);
-        }
-        *expires_at = self.inner.limits_of(body).end(body.created, now);
-        Ok((next, overwritten))
-    }
-
-    /// The keys that this request read and then set, and that somebody else changed in between.
-    fn overwritten(&self, seen: &Located, commit: &mut Commit) -> Result<Vec<String>, Error> {
-        if commit.changes().watched().is_empty() || seen.body.entries.same_bytes(commit.opened()) {
-            return Ok(Vec::new());
-        }
-        let (opened, mut overwritten) = (commit.opened().clone(), Vec::new());
-        for watched in commit.changes().watched() {
-            let (then, now) = (opened.get(&watched.key), seen.body.entries.get(&watched.key));
-            if then.as_ref().map(|value| value.as_bytes())
-                == now.as_ref().map(|value| value.as_bytes())
-            {
-                continue;
-            }
-            if watched.is_strict || self.inner.settings.overwrite == Overwrite::Refuse {
-                self.inner.tell(&Event::OverwriteRefused(&watched.key));
-                return Err(Error::Overwrites { key: watched.key.clone() });
-            }
-            overwritten.push(watched.key.clone());
-        }
-        Ok(overwritten)
-    }
-
-    /// The ticket that takes the place of the old one, if one has to.
-    fn renewal(&self, seen: &Located, commit: &Commit) -> Result<Option<Renewal>, Error> {
-        let is_of_rights = commit.wishes().renew;
-        let Some(ticket) = &self.ticket else { return Ok(None) };
-        let is_due = || commit.has_response() && self.inner.is_renewal_due(&seen.body, self.now());
-        if !is_of_rights && !is_due() {
-            return Ok(None);
-        }
-        let ticket = ticket.renewed(&*self.inner.settings.random)?;
-        Ok(Some(Renewal { ticket, is_of_rights }))
-    }
-
-    fn renew(&self, body: &mut Body, renewal: &Renewal, now: Timestamp) {
-        let is_current = self.ticket.as_ref().is_some_and(|ticket| body.ticket.is(&ticket.hash()));
-        if !renewal.is_of_rights && !is_current {
-            return; // another request has renewed it meanwhile
-        }
-        let until = if renewal.is_of_rights {
-            body.epoch = body.epoch.wrapping_add(1);
-            body.csrf = None; // a new ticket makes new tokens (S51)
-            // Not `now`: another request may have asked the clock before, or has the clock of another machine (S19).
-            Timestamp::from_micros(i64::MIN)
-        } else {
-            // No rights changed, so that the forms of open tabs stay good.
-            body.csrf = Some(body.csrf_secret());
-            now.saturating_add(self.inner.settings.grace)
-        };
-        body.former = Some(Former { ticket: body.ticket, until });
-        body.ticket = renewal.ticket.hash();
-        body.renewed = now;
-    }
-
-    fn gone(&self, commit: &Commit) -> SetCookies {
-        self.inner.tell(&Event::Gone);
-        commit.report_gone();
-        SetCookies::none()
-    }
-
-    fn send(
-        &self,
-        ticket: &Ticket,
-        limits: &Limits,
-        end: Timestamp,
-        now: Timestamp,
-    ) -> Result<SetCookies, Error> {
-        let (cookie, text) = (&self.inner.settings.cookie, ticket.to_text());
-        Ok(SetCookies::one(if limits.persistent {
+    fn send(&self, ticket: &Ticket, is_persistent: bool, end: Timestamp, now: Timestamp) -> Sent {
+        let (cookie, text) = (&self.anchor.inner.settings.cookie, ticket.to_text());
+        Ok(SetCookies::one(if is_persistent {
             cookie.set_for(&text, end.since(now))?
         } else {
             cookie.set(&text)?
         }))
     }
 
-    fn forget_cookie(&self) -> Result<SetCookies, Error> {
-        Ok(SetCookies::one(self.inner.settings.cookie.remove()?))
+    fn forget_cookie(&self) -> Sent {
+        self.has_kept(None);
+        Ok(SetCookies::one(self.anchor.inner.settings.cookie.remove()?))
     }
 
-    /// A session that begins now.
-    fn new_body(&self, ticket: &Ticket, commit: &Commit) -> Body {
-        let (now, wishes) = (self.now(), commit.wishes());
-        Body {
-            created: now,
-            renewed: now,
-            epoch: 0,
-            ticket: ticket.hash(),
-            former: None,
-            csrf: wishes.csrf.map(|made| made.secret),
-            former_csrf: None,
-            limits: wishes.limits.flatten(),
-            claims: Claims::default(),
-            entries: commit.entries().clone(),
+    fn gone(&self, commit: &Commit) -> SetCookies {
+        self.has_kept(None);
+        self.anchor.inner.tell(&Event::Gone);
+        commit.report_gone();
+        SetCookies::none()
+    }
+
+    /// What was there may have been removed by a logout that was not confirmed, and is tried again (S77).
+    async fn confirm(&self, budget: &Budget) -> Result<(), Error> {
+        match &self.missing {
+            Some(key) => self.anchor.confirm(budget, key).await,
+            None => Ok(()),
         }
-    }
-
-    fn now(&self) -> Timestamp {
-        self.inner.settings.clock.now()
     }
 }
 
-/// What the passing of time asks for.
-impl<S> Inner<S> {
-    pub(super) fn limits_of(&self, body: &Body) -> Limits {
-        body.limits.unwrap_or(self.settings.limits)
+impl<S: Store> Anchor<S> {
+    pub(super) async fn remove(&self, budget: &Budget) -> Result<(), Error> {
+        if let Some(located) = self.located() {
+            // Whether it was there does not matter: it is gone now.
+            self.inner.call(budget, "kept", self.inner.store.remove(&located.key)).await?;
+            self.confirm(budget, &located.key).await?;
+        }
+        self.set_located(None);
+        Ok(())
     }
 
-    /// Whether the ticket is old enough for another (S30).
-    pub(super) fn is_renewal_due(&self, body: &Body, now: Timestamp) -> bool {
-        self.settings.renew_every.is_some_and(|span| now.since(body.renewed) >= span)
+    async fn confirm(&self, budget: &Budget, key: &StoreKey) -> Result<(), Error> {
+        self.inner.call(budget, "kept", self.inner.store.await_replication(key)).await
     }
 
-    /// When a session ends that is used `now`, if that is worth being kept.
-    pub(super) fn new_end(&self, seen: &Located, now: Timestamp) -> Option<Timestamp> {
-        let limits = self.limits_of(&seen.body);
-        let end = limits.end(seen.body.created, now);
-        self.is_worth_moving(&limits, seen.expires_at, end).then_some(end)
+    /// Creates a record. After a call that failed, looks whether it took effect: a session whose ticket nobody gets must
+    /// not stay.
+    async fn create(
+        &self,
+        budget: &Budget,
+        key: &StoreKey,
+        record: &Record,
+    ) -> Result<Created, Error> {
+        let inner = &self.inner;
+        match inner.call(budget, "kept", inner.store.create(key, record)).await {
+            Ok(created) => Ok(created),
+            Err(error) => match inner.call(budget, "kept", inner.store.load(key)).await {
+                Ok(Some(stored)) if stored.record == *record => Ok(Created::Done(stored.version)),
+                Ok(_) | Err(_) => Err(error),
+            },
+        }
     }
 
-    /// Whether a new end is so far from the old one that it is worth being kept.
-    fn is_worth_moving(&self, limits: &Limits, old: Timestamp, new: Timestamp) -> bool {
-        let Some(idle) = limits.idle else { return old != new };
-        let threshold = self.settings.touch_after.unwrap_or(idle / 10);
-        new.since(old).max(old.since(new)) > threshold
+    /// Settles the claims of a request that came too late for everything else.
+    pub(super) async fn settle_left(
+        &self,
+        budget: &Budget,
+        there: Option<Arc<Located>>,
+        claims: &Claims,
+    ) -> Result<(), Error> {
+        if let (Some(there), false) = (there, claims.is_empty()) {
+            self.settle(budget, there, &claims.shown, &claims.returned).await?;
+        }
+        Ok(())
     }
 }

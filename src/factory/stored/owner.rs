@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::visit::Located;
+use super::located::Located;
 use super::{Inner, StoredFactory};
 use crate::store::{Cursor, Index, Listed, Scan, Store, StoreKey, Sweep};
 use crate::ticket::Ticket;
@@ -42,7 +42,8 @@ impl<S: Index> StoredFactory<S> {
     /// [`Error::Store`].
     pub async fn sessions_of(&self, owner: &str) -> Result<Vec<OwnedSession>, Error> {
         let now = self.inner.settings.clock.now();
-        let listed = self.inner.call("listed", self.inner.store.list(owner)).await?;
+        let listed =
+            self.inner.call(&self.inner.budget(), "listed", self.inner.store.list(owner)).await?;
         let mut sessions = self.inner.live(listed, now)?;
         sessions.sort_by_key(|session| std::cmp::Reverse(session.created));
         Ok(sessions)
@@ -54,7 +55,9 @@ impl<S: Index> StoredFactory<S> {
     /// [`Error::Store`].
     pub async fn revoke(&self, owner: &str, id: &str) -> Result<bool, Error> {
         let Some(key) = StoreKey::parse(id) else { return Ok(false) };
-        self.inner.call("revoked", self.inner.store.remove_of(owner, &key)).await
+        self.inner
+            .call(&self.inner.budget(), "revoked", self.inner.store.remove_of(owner, &key))
+            .await
     }
 
     /// Ends all sessions of this owner, and says how many there were. No request that starts afterwards is his by an
@@ -89,7 +92,8 @@ impl<S: Store> StoredFactory<S> {
     pub async fn session_of_id(&self, id: &str) -> Result<Option<OwnedSession>, Error> {
         let Some(key) = StoreKey::parse(id) else { return Ok(None) };
         let now = self.inner.settings.clock.now();
-        let stored = self.inner.call("listed", self.inner.store.load(&key)).await?;
+        let stored =
+            self.inner.call(&self.inner.budget(), "listed", self.inner.store.load(&key)).await?;
         let listed = stored.map(|stored| Listed { key, stored });
         Ok(self.inner.live(listed.into_iter().collect(), now)?.pop())
     }
@@ -123,7 +127,10 @@ impl<S: Scan> StoredFactory<S> {
         limit: usize,
     ) -> Result<(Vec<OwnedSession>, Option<Cursor>), Error> {
         let now = self.inner.settings.clock.now();
-        let page = self.inner.call("listed", self.inner.store.scan(after, limit)).await?;
+        let page = self
+            .inner
+            .call(&self.inner.budget(), "listed", self.inner.store.scan(after, limit))
+            .await?;
         Ok((self.inner.live(page.records, now)?, page.next))
     }
 
@@ -140,7 +147,10 @@ impl<S: Scan> StoredFactory<S> {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<(usize, Option<Cursor>), Error> {
-        let page = self.inner.call("revoked", self.inner.store.scan(after, limit)).await?;
+        let page = self
+            .inner
+            .call(&self.inner.budget(), "revoked", self.inner.store.scan(after, limit))
+            .await?;
         let mut revoked = 0;
         for listed in page.records {
             revoked += usize::from(self.inner.revoke_one(&listed.key).await?);
@@ -158,14 +168,14 @@ impl<S: Sweep> StoredFactory<S> {
     /// [`Error::Store`].
     pub async fn sweep(&self, limit: usize) -> Result<usize, Error> {
         let now = self.inner.settings.clock.now();
-        self.inner.call("swept", self.inner.store.sweep(now, limit)).await
+        self.inner.call(&self.inner.budget(), "swept", self.inner.store.sweep(now, limit)).await
     }
 }
 
 impl<S: Store> Inner<S> {
     async fn revoke_one(&self, key: &StoreKey) -> Result<bool, Error> {
-        let removed = self.call("revoked", self.store.remove(key)).await?;
-        self.call("revoked", self.store.await_replication(key)).await?;
+        let removed = self.call(&self.budget(), "revoked", self.store.remove(key)).await?;
+        self.call(&self.budget(), "revoked", self.store.await_replication(key)).await?;
         Ok(removed)
     }
 
@@ -188,6 +198,6 @@ impl<S: Store> Inner<S> {
 
 impl<S: Index> Inner<S> {
     async fn revoke_all_but(&self, owner: &str, keep: Option<&StoreKey>) -> Result<usize, Error> {
-        self.call("revoked", self.store.remove_all_but(owner, keep)).await
+        self.call(&self.budget(), "revoked", self.store.remove_all_but(owner, keep)).await
     }
 }

@@ -1,85 +1,41 @@
-//! One request's visit to a stored session: where its record is, in which state it was seen last, and the ticket that
-//! was shown. Shared by the request, its commit, its flash claims and the handles that outlive it.
+//! One request's visit to a stored session: the ticket that was shown, and an [`Anchor`] on the record that it opens.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
-use super::body::Body;
-use super::{Event, Inner};
+use tokio::runtime::Handle;
+
+use super::Inner;
+use super::anchor::Anchor;
+use super::located::Located;
+use super::pinned::{Outcome, Pinned};
 use crate::csrf::CsrfSecrets;
-use crate::factory::{Commit, Opened, Refused};
-use crate::session::{BoxFuture, ClaimId, Limits, Remote, Server};
-use crate::store::{
-    Record, Replaced, Store, StoreError, StoreErrorKind, StoreKey, Stored, Version,
-};
-use crate::ticket::{Ticket, TicketHash};
+use crate::factory::plan::Due;
+use crate::factory::{Commit, Opened};
+use crate::session::{BoxFuture, ClaimId, Reloaded, Remote, Server};
+use crate::store::{Store, StoreKey};
+use crate::ticket::Ticket;
 use crate::{Entries, Error, Timestamp, Value};
 
 /// What `open` found out, for `commit`.
 pub struct Visit<S> {
-    pub(super) inner: Arc<Inner<S>>,
+    pub(super) anchor: Anchor<S>,
     /// What the request brought.
     pub(super) ticket: Option<Ticket>,
     /// The place that its ticket leads to, where nothing is.
     pub(super) missing: Option<StoreKey>,
-    located: Mutex<Option<Arc<Located>>>,
-}
-
-/// A record as it was seen last.
-#[derive(Clone)]
-pub(super) struct Located {
-    pub(super) key: StoreKey,
-    pub(super) version: Version,
-    pub(super) expires_at: Timestamp,
-    pub(super) owner: Option<Arc<str>>,
-    pub(super) body: Body,
-}
-
-impl Located {
-    /// Reads a record. Flash messages whose lease has ended are back in their queues.
-    pub(super) fn read(
-        action: &'static str,
-        key: StoreKey,
-        stored: Stored,
-        now: Timestamp,
-    ) -> Result<Arc<Self>, Error> {
-        let Stored { record: Record { data, expires_at, owner }, version } = stored;
-        let mut body = Body::decode(data).ok_or_else(|| {
-            let cause = format!("record {key} is not one that this version of cloakroom wrote");
-            Error::Store { action, source: StoreError::new(StoreErrorKind::Corrupt, cause) }
-        })?;
-        body.claims.give_back_expired(&mut body.entries, now);
-        Ok(Arc::new(Self { key, version, expires_at, owner, body }))
-    }
-
-    /// Whether the session is over, whatever its store says (S22).
-    pub(super) fn has_ended(&self, limits: &Limits, now: Timestamp) -> bool {
-        let limits = self.body.limits.as_ref().unwrap_or(limits);
-        now >= self.expires_at.min(limits.latest_end(self.body.created))
-    }
-
-    pub(super) fn record(&self) -> Record {
-        Record::new(self.body.encode(), self.expires_at, self.owner.clone())
-    }
-}
-
-impl Body {
-    /// Whether the ticket of this hash opens the session now.
-    pub(super) fn admit(&self, ticket: &TicketHash, now: Timestamp) -> Result<(), Refused> {
-        if self.ticket.is(ticket) {
-            return Ok(());
-        }
-        match &self.former {
-            Some(former) if former.ticket.is(ticket) && now < former.until => Ok(()),
-            Some(former) if former.ticket.is(ticket) => Err(Refused::Reused),
-            _ => Err(Refused::Forged),
-        }
-    }
+    /// For the handles on what this request begins: what it has kept, once it has ended.
+    outcome: OnceLock<Arc<Outcome>>,
+    has_ended: AtomicBool,
+    /// The flash messages that are claimed by this request.
+    claims: Mutex<Vec<ClaimId>>,
 }
 
 impl<S: Store> Visit<S> {
     /// Of a request without a session.
     pub(super) fn absent(inner: &Arc<Inner<S>>, missing: Option<StoreKey>) -> Self {
-        Self { inner: inner.clone(), ticket: None, missing, located: Mutex::new(None) }
+        Self::new(Anchor::new(inner, None), None, missing)
     }
 
     /// Of a request with this ticket to this record.
@@ -90,142 +46,156 @@ impl<S: Store> Visit<S> {
         now: Timestamp,
     ) -> Opened<Self> {
         let (created, entries) = (located.body.created, located.body.entries.clone());
-        let left = located.expires_at.since(now);
-        let rests =
-            !inner.is_renewal_due(&located.body, now) && inner.new_end(&located, now).is_none();
-        let has_end = located.expires_at < Timestamp::MAX;
-        let (ticket, located) = (Some(ticket), Mutex::new(Some(located)));
-        let visit = Self { inner: inner.clone(), ticket, missing: None, located };
-        Opened::live(now, created, entries, visit).idle_left(has_end.then_some(left)).rests(rests)
+        let left = located.left(now);
+        let rests = inner.due(&located, now) == Due::Nothing;
+        let visit = Self::new(Anchor::new(inner, Some(located)), Some(ticket), None);
+        Opened::live(now, created, entries, visit).idle_left(left).rests(rests)
+    }
+
+    fn new(anchor: Anchor<S>, ticket: Option<Ticket>, missing: Option<StoreKey>) -> Self {
+        let (outcome, has_ended, claims) = Default::default();
+        Self { anchor, ticket, missing, outcome, has_ended, claims }
     }
 
     /// What the session can do because it is kept here.
     pub(super) fn serve(opened: Opened<Self>) -> Opened<Self> {
-        let server = opened.base.clone().server(true);
+        let visit = opened.base.clone();
+        let located = visit.anchor.located();
+        let server = Server {
+            owner: located.as_ref().and_then(|located| located.owner.clone()),
+            limits: located.as_ref().and_then(|located| located.body.limits),
+            has_response: true,
+            remote: visit,
+        };
         opened.on_server(server)
     }
 
-    fn server(self: Arc<Self>, has_response: bool) -> Server {
-        let located = self.located();
-        Server {
-            id: located.as_ref().map(|located| *located.key.as_bytes()),
-            owner: located.as_ref().and_then(|located| located.owner.clone()),
-            limits: located.as_ref().and_then(|located| located.body.limits),
-            has_response,
-            remote: self,
+    /// Ends the visit, and tells the handles that wait for it what was kept.
+    pub(super) fn has_kept(&self, located: Option<Arc<Located>>) {
+        self.anchor.set_located(located.clone());
+        self.has_ended.store(true, Ordering::SeqCst);
+        if let Some(outcome) = self.outcome.get() {
+            let _ = outcome.set(located);
         }
     }
 
-    pub(super) fn located(&self) -> Option<Arc<Located>> {
-        self.located.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::SeqCst)
     }
 
-    pub(super) fn set_located(&self, located: Option<Arc<Located>>) {
-        *self.located.lock().unwrap_or_else(PoisonError::into_inner) = located;
+    /// What a handle on what this request begins waits for.
+    fn outcome(&self) -> Arc<Outcome> {
+        let outcome = self.outcome.get_or_init(Arc::default).clone();
+        if self.has_ended() {
+            let _ = outcome.set(self.anchor.located());
+        }
+        outcome
     }
 
-    /// Offers `next` in place of `seen`, and remembers what is there then. `None` if the session was ended meanwhile.
-    pub(super) async fn offer(
-        &self,
-        seen: &Located,
-        mut next: Arc<Located>,
-    ) -> Result<Option<Offer>, Error> {
-        let inner = &self.inner;
-        let record = next.record();
-        let asked = inner.store.replace(&seen.key, seen.version, &record);
-        match inner.call("kept", asked).await? {
-            Replaced::Done(version) => {
-                Arc::make_mut(&mut next).version = version;
-                self.set_located(Some(next));
-                Ok(Some(Offer::Taken))
-            }
-            Replaced::Conflict(stored) => {
-                inner.tell(&Event::Conflict);
-                let now = inner.settings.clock.now();
-                let other = Located::read("kept", seen.key, stored, now)?;
-                // Another epoch: the rights of this session changed, and what came before has none of them (S19).
-                Ok((other.body.epoch == seen.body.epoch).then_some(Offer::Conflict(other)))
-            }
-            Replaced::Gone => Ok(None),
+    /// Prolongs the lease of what this request has claimed, as long as it lives.
+    fn keep_claim(self: &Arc<Self>, id: ClaimId) {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        claims.push(id);
+        if let (1, Ok(runtime)) = (claims.len(), Handle::try_current()) {
+            let pause = self.anchor.inner.settings.flash_lease / 2;
+            runtime.spawn(prolong(Arc::downgrade(self), pause));
         }
     }
 
-    /// Takes a queue's messages out of the record, for one request alone.
-    async fn claim_messages(&self, queue: &str, id: ClaimId) -> Result<Vec<Value>, Error> {
-        let Some(mut seen) = self.located() else { return Ok(Vec::new()) };
-        let mut turn = None;
-        for _ in 0..ATTEMPTS {
-            let mut next = seen.clone();
-            let Body { claims, entries, .. } = &mut Arc::make_mut(&mut next).body;
-            let until =
-                self.inner.settings.clock.now().saturating_add(self.inner.settings.flash_lease);
-            let messages = claims.take(entries, queue, id, until)?;
-            if messages.is_empty() {
-                self.set_located(Some(seen));
-                return Ok(messages);
-            }
-            match self.offer(&seen, next).await? {
-                Some(Offer::Taken) => return Ok(messages),
-                Some(Offer::Conflict(now)) => seen = now,
-                None => return Ok(Vec::new()),
-            }
-            if turn.is_none() {
-                turn = Some(self.inner.queue(&seen.key).await);
-            }
-        }
-        Err(Error::Busy { attempts: ATTEMPTS })
+    fn claims(&self) -> Vec<ClaimId> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// How often a commit is tried. In one process few are needed, because those that lost wait for each other; between
-/// processes each lost attempt is another's success.
-pub(super) const ATTEMPTS: usize = 128;
-
-/// What came of offering a record.
-pub(super) enum Offer {
-    Taken,
-    /// Somebody else was faster, under the same rights.
-    Conflict(Arc<Located>),
+impl<S> Drop for Visit<S> {
+    fn drop(&mut self) {
+        // A request that was never committed has kept nothing.
+        if let Some(outcome) = self.outcome.get() {
+            let _ = outcome.set(None);
+        }
+    }
 }
 
-impl<S: Store> Remote for Visit<S> {
-    fn claim<'a>(&'a self, key: &'a str, id: ClaimId) -> BoxFuture<'a, Result<Vec<Value>, Error>> {
-        Box::pin(self.claim_messages(key, id))
+/// Prolongs the lease of a visit's claims until it has ended.
+async fn prolong<S: Store>(visit: Weak<Visit<S>>, pause: Duration) {
+    loop {
+        tokio::time::sleep(pause).await;
+        let Some(visit) = visit.upgrade() else { return };
+        if visit.has_ended() {
+            return;
+        }
+        if let Err(error) = visit.anchor.prolong(&visit.claims()).await {
+            tracing::warn!(%error, "the lease of flash messages could not be prolonged");
+        }
     }
+}
 
-    fn reload(self: Arc<Self>) -> BoxFuture<'static, Result<Option<Opened<()>>, Error>> {
-        Box::pin(async move {
-            let inner = self.inner.clone();
-            let Some(seen) = self.located() else { return Ok(None) };
-            let now = inner.settings.clock.now();
-            let stored = inner.call("opened", inner.store.load(&seen.key)).await?;
-            let Some(stored) = stored else { return Ok(None) };
-            let located = Located::read("opened", seen.key, stored, now)?;
-            let is_other = located.body.epoch != seen.body.epoch;
-            if is_other || located.has_ended(&inner.settings.limits, now) {
-                return Ok(None);
-            }
-            let opened = Opened::live(now, located.body.created, located.body.entries.clone(), ())
-                .idle_left(Some(located.expires_at.since(now)))
-                .random(inner.settings.random.clone());
-            self.set_located(Some(located));
-            Ok(Some(opened.on_server(self.server(false))))
-        })
+impl Located {
+    /// How long the session lives from now if nobody comes back, if it ends at all.
+    pub(super) fn left(&self, now: Timestamp) -> Option<Duration> {
+        (self.expires_at < Timestamp::MAX).then(|| self.expires_at.since(now))
     }
 
     fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets {
-        let Some(located) = self.located() else { return CsrfSecrets::default() };
-        let former = located.body.former_csrf.filter(|former| now < former.until);
+        let former = self.body.former_csrf.filter(|former| now < former.until);
         CsrfSecrets {
-            current: Some(located.body.csrf_secret()),
+            current: Some(self.body.csrf_secret()),
             former: former.map(|former| former.secret),
         }
     }
+}
 
-    fn keep(&self, commit: Commit) -> BoxFuture<'_, Result<Option<Entries>, Error>> {
+pub(super) fn secrets(located: Option<Arc<Located>>, now: Timestamp) -> CsrfSecrets {
+    located.map(|located| located.csrf_secrets(now)).unwrap_or_default()
+}
+
+/// A request's session does not do what only a handle does.
+fn only_of_a_handle<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, Error>> {
+    Box::pin(std::future::ready(Err(Error::NotSupported { what: "keeping a session by hand" })))
+}
+
+impl<S: Store> Remote for Visit<S> {
+    fn id(&self) -> Option<[u8; 16]> {
+        self.anchor.located().map(|located| *located.key.as_bytes())
+    }
+
+    fn claim(
+        self: Arc<Self>,
+        key: String,
+        id: ClaimId,
+    ) -> BoxFuture<'static, Result<Vec<Value>, Error>> {
         Box::pin(async move {
-            self.keep_data(commit).await?;
-            Ok(self.located().map(|located| located.body.entries.clone()))
+            let claimed = self.anchor.claim(&key, id).await?;
+            if !claimed.is_empty() {
+                self.keep_claim(id);
+            }
+            Ok(claimed)
         })
+    }
+
+    fn settle(
+        &self,
+        shown: Vec<ClaimId>,
+        returned: Vec<ClaimId>,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move { self.anchor.settle_now(&shown, &returned).await })
+    }
+
+    fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets {
+        secrets(self.anchor.located(), now)
+    }
+
+    fn pin(&self, follows: bool) -> Arc<dyn Remote> {
+        let located = if follows { None } else { self.anchor.located() };
+        let outcome = follows.then(|| self.outcome());
+        Arc::new(Pinned::new(Anchor::new(&self.anchor.inner, located), outcome))
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<Option<Reloaded>, Error>> {
+        only_of_a_handle()
+    }
+
+    fn keep<'a>(&'a self, _: &'a mut Commit) -> BoxFuture<'a, Result<Option<Entries>, Error>> {
+        only_of_a_handle()
     }
 }

@@ -1,0 +1,243 @@
+//! What a request comes to: one whole table for every factory of this crate, pure, and nothing is decided before it or
+//! behind it.
+//!
+//! A factory says with what the request arrived, what it wants in all and what time asks for; the table says what is
+//! done. Functions elsewhere do it.
+
+use crate::session::{Commit, Ending};
+
+/// What the request arrived with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// No session, or none that can be accepted.
+    Absent,
+    /// A ticket to a place where nothing is, any more or as yet.
+    Missing,
+    /// A session that had ended by its limits.
+    Expired,
+    /// A ticket that a login or a renewal had replaced a moment before: a live session exists, and its ticket is on
+    /// its way to the browser or there already.
+    Superseded,
+    /// A session that is alive.
+    Live,
+}
+
+/// What the request wants for its session, in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Nothing,
+    /// The data was looked at: idle time starts anew.
+    Use,
+    Change,
+    Renew,
+    /// Another owner than the present one: everything of the present one's is left behind.
+    Switch,
+    Invalidate,
+    /// Invalidated, then written to.
+    Restart,
+}
+
+/// What the passing of time asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    Nothing,
+    /// The end of a session that is used is worth moving; the cookie of one that has ended is to be forgotten.
+    Touch,
+    /// The ticket is old enough for another.
+    Renewal,
+}
+
+/// What is done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plan {
+    Leave,
+    /// Nothing is kept and nothing is sent, and the application is told.
+    Gone,
+    /// The end of the idle time moves, and with a persistent cookie its end does.
+    Touch,
+    /// The ticket is exchanged if nobody wrote meanwhile.
+    Rotate,
+    Create,
+    /// As [`Create`](Self::Create), once it is certain that what was there stays gone.
+    Recreate,
+    /// The changes are kept under the ticket that there is.
+    Replace,
+    /// The changes are kept, and the ticket is exchanged if nobody else did so meanwhile.
+    ReplaceAndRotate,
+    /// The changes are kept under a new ticket, and the old one is dead at once.
+    Renew,
+    /// A new session takes the place of the old one, under a new ticket.
+    Restart,
+    Remove,
+    /// What was removed before is waited for to stay gone.
+    Confirm,
+    ForgetCookie,
+}
+
+/// The table.
+pub(crate) const fn plan(arrival: Arrival, wish: Wish, ending: Ending, due: Due) -> Plan {
+    use Arrival::{Absent, Expired, Live, Missing, Superseded};
+    use Due::{Renewal, Touch};
+    use Wish::{Change, Invalidate, Nothing, Renew, Restart, Switch, Use};
+    let has_response = ending.has_response();
+    match (arrival, wish, has_response, due) {
+        (Absent, Nothing | Use | Renew | Invalidate, true | false, Due::Nothing | Touch | Renewal)
+        | (Missing, Nothing | Use | Renew, true | false, Due::Nothing | Touch | Renewal) => Plan::Leave,
+        (Missing, Invalidate, true | false, Due::Nothing | Touch | Renewal) => Plan::Confirm,
+        // Without a response nobody would ever hold the ticket.
+        (Absent | Expired, Change | Switch | Restart, false, Due::Nothing | Touch | Renewal)
+        | (Missing, Change | Switch, false, Due::Nothing | Touch | Renewal) => Plan::Leave,
+        (Missing, Restart, false, Due::Nothing | Touch | Renewal) => Plan::Confirm,
+        (Absent | Expired, Change | Switch | Restart, true, Due::Nothing | Touch | Renewal)
+        | (Missing, Change | Switch, true, Due::Nothing | Touch | Renewal) => Plan::Create,
+        (Missing, Restart, true, Due::Nothing | Touch | Renewal) => Plan::Recreate,
+
+        (Expired, Nothing | Use | Renew, true | false, Due::Nothing) => Plan::Leave,
+        (Expired, Nothing | Use | Renew, true | false, Touch | Renewal)
+        | (Expired, Invalidate, true | false, Due::Nothing | Touch | Renewal) => Plan::ForgetCookie,
+
+        (Superseded, Nothing, true | false, Due::Nothing | Touch | Renewal) => Plan::Leave,
+        (
+            Superseded,
+            Use | Change | Renew | Switch | Invalidate | Restart,
+            true | false,
+            Due::Nothing | Touch | Renewal,
+        ) => Plan::Gone,
+
+        (Live, Nothing, true | false, Due::Nothing | Touch | Renewal)
+        | (Live, Use, true, Due::Nothing)
+        // Nobody saw what was looked at.
+        | (Live, Use, false, Due::Nothing | Touch | Renewal) => Plan::Leave,
+        (Live, Use, true, Touch) => Plan::Touch,
+        (Live, Use, true, Renewal) => Plan::Rotate,
+        (Live, Change, true, Due::Nothing | Touch)
+        | (Live, Change, false, Due::Nothing | Touch | Renewal) => Plan::Replace,
+        (Live, Change, true, Renewal) => Plan::ReplaceAndRotate,
+        (Live, Renew, true, Due::Nothing | Touch | Renewal) => Plan::Renew,
+        (Live, Switch, true, Due::Nothing | Touch | Renewal)
+        | (Live, Restart, true, Due::Nothing | Touch | Renewal) => Plan::Restart,
+        // A ticket that cannot be sent is not made: the old one stays good, and what the new one was for is not kept.
+        (Live, Renew | Switch, false, Due::Nothing | Touch | Renewal) => Plan::Leave,
+        (Live, Restart, false, Due::Nothing | Touch | Renewal)
+        | (Live, Invalidate, true | false, Due::Nothing | Touch | Renewal) => Plan::Remove,
+    }
+}
+
+impl Wish {
+    /// What `commit` wants. `is_changed` is what the factory takes for a change of a session that is there.
+    pub(crate) fn of(commit: &Commit, is_changed: bool) -> Self {
+        let wishes = commit.wishes();
+        let is_owned = matches!(wishes.owner, Some(Some(_)));
+        // A session that holds nothing is not kept (S15).
+        let holds_something = is_owned || wishes.csrf.is_some() || !commit.entries().is_empty();
+        if commit.is_invalidated() {
+            return if holds_something { Self::Restart } else { Self::Invalidate };
+        }
+        if commit.is_switched() {
+            return Self::Switch;
+        }
+        let is_changed = commit.is_marked_changed()
+            || if commit.origin().is_there() { is_changed } else { holds_something };
+        match (wishes.renew, is_changed, commit.was_looked_at()) {
+            (true, _, _) if commit.origin().is_there() => Self::Renew,
+            (_, true, _) => Self::Change,
+            (true, false, _) => Self::Renew,
+            (false, false, true) => Self::Use,
+            (false, false, false) => Self::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARRIVALS: [Arrival; 5] =
+        [Arrival::Absent, Arrival::Missing, Arrival::Expired, Arrival::Superseded, Arrival::Live];
+    const WISHES: [Wish; 7] = [
+        Wish::Nothing,
+        Wish::Use,
+        Wish::Change,
+        Wish::Renew,
+        Wish::Switch,
+        Wish::Invalidate,
+        Wish::Restart,
+    ];
+    const ENDINGS: [Ending; 5] =
+        [Ending::Shown, Ending::Unseen, Ending::Failed, Ending::Broken, Ending::Cancelled];
+    const DUES: [Due; 3] = [Due::Nothing, Due::Touch, Due::Renewal];
+
+    /// Every case of the table, with its plan.
+    fn all() -> Vec<(Arrival, Wish, Ending, Due, Plan)> {
+        let mut all = Vec::new();
+        for arrival in ARRIVALS {
+            for wish in WISHES {
+                for ending in ENDINGS {
+                    for due in DUES {
+                        all.push((arrival, wish, ending, due, plan(arrival, wish, ending, due)));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn s64_only_a_session_that_is_there_is_written_and_only_where_none_is_one_is_made() {
+        for (arrival, wish, _, _, plan) in all() {
+            let makes = matches!(plan, Plan::Create | Plan::Recreate);
+            let writes = matches!(
+                plan,
+                Plan::Touch
+                    | Plan::Rotate
+                    | Plan::Replace
+                    | Plan::ReplaceAndRotate
+                    | Plan::Renew
+                    | Plan::Restart
+                    | Plan::Remove
+            );
+            assert!(!makes || arrival != Arrival::Live, "{arrival:?} {wish:?}");
+            assert!(!writes || arrival == Arrival::Live, "{arrival:?} {wish:?}");
+            assert!(arrival != Arrival::Superseded || matches!(plan, Plan::Leave | Plan::Gone));
+        }
+    }
+
+    #[test]
+    fn s19_no_ticket_is_made_that_cannot_be_sent() {
+        for (arrival, wish, ending, _, plan) in all() {
+            let makes_ticket = matches!(
+                plan,
+                Plan::Create
+                    | Plan::Recreate
+                    | Plan::Rotate
+                    | Plan::ReplaceAndRotate
+                    | Plan::Renew
+                    | Plan::Restart
+            );
+            assert!(!makes_ticket || ending.has_response(), "{arrival:?} {wish:?} {ending:?}");
+        }
+    }
+
+    #[test]
+    fn s27_a_logout_takes_effect_however_the_request_ends() {
+        for (arrival, wish, ending, due, plan) in all() {
+            if arrival == Arrival::Live && matches!(wish, Wish::Invalidate | Wish::Restart) {
+                assert!(
+                    matches!(plan, Plan::Remove | Plan::Restart),
+                    "{wish:?} {ending:?} {due:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn s15_a_request_that_wants_nothing_writes_nothing() {
+        for (arrival, wish, ending, due, plan) in all() {
+            if wish == Wish::Nothing {
+                let is_quiet = matches!(plan, Plan::Leave)
+                    || arrival == Arrival::Expired && plan == Plan::ForgetCookie;
+                assert!(is_quiet, "{arrival:?} {ending:?} {due:?}: {plan:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! One record, under the rights it was opened with, as it was seen last: what a request and a handle write to.
+//!
+//! Each has one of its own and shares none. A write says which version it replaces; what another request wrote under
+//! the same rights is replayed on, and once the rights have changed (another epoch) nothing is written any more.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::budget::Budget;
+use super::located::Located;
+use super::next::{Renewal, next};
+use super::turns::Turn;
+use super::{Event, Inner};
+use crate::session::{ClaimId, Commit};
+use crate::store::{Replaced, Store, Version};
+use crate::{Error, Timestamp, Value};
+
+pub(super) struct Anchor<S> {
+    pub(super) inner: Arc<Inner<S>>,
+    located: Mutex<Option<Arc<Located>>>,
+}
+
+/// What came of offering a record.
+pub(super) enum Offer {
+    Taken(Arc<Located>),
+    /// Somebody else was faster, under the same rights.
+    Conflict(Arc<Located>),
+    /// The rights of the session changed, and what came before has none of them (S19).
+    Overtaken(Arc<Located>),
+    Gone,
+}
+
+/// What came of writing.
+pub(super) enum Written {
+    Kept(Arc<Located>),
+    /// The session was ended, or its rights changed: then this is what is there.
+    Gone(Option<Arc<Located>>),
+}
+
+/// Why nothing was written.
+pub(super) enum Unwritten {
+    /// The changes cannot be made to what is there by now. What else has to hold can be written without them.
+    Refused(Error),
+    Failed(Error),
+}
+
+impl From<Error> for Unwritten {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl<S: Store> Anchor<S> {
+    pub(super) fn new(inner: &Arc<Inner<S>>, located: Option<Arc<Located>>) -> Self {
+        Self { inner: inner.clone(), located: Mutex::new(located) }
+    }
+
+    pub(super) fn located(&self) -> Option<Arc<Located>> {
+        self.located.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_located(&self, located: Option<Arc<Located>>) {
+        *self.located.lock().unwrap_or_else(PoisonError::into_inner) = located;
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.inner.settings.clock.now()
+    }
+
+    /// Replays the changes on what is stored until they hold. `offered` is told of each attempt.
+    pub(super) async fn write(
+        &self,
+        budget: &Budget,
+        commit: &mut Commit,
+        renewal: Option<&Renewal>,
+        offered: impl Fn(&Arc<Located>),
+    ) -> Result<Written, Unwritten> {
+        let Some(mut seen) = self.located() else { return Ok(Written::Gone(None)) };
+        let inner = &*self.inner;
+        let contended = inner.turns.is_contended(&seen.key);
+        let mut turn = if contended { Some(self.turn(budget, &seen).await?) } else { None };
+        for attempt in 0.. {
+            let now = self.now();
+            if seen.has_ended(&inner.settings.limits, now) {
+                return Ok(Written::Gone(Some(seen)));
+            }
+            let (next, overwritten) = next(inner, &seen, commit, renewal, now)?;
+            offered(&next);
+            match self.offer(budget, &seen, next).await? {
+                Offer::Taken(kept) => {
+                    self.set_located(Some(kept.clone()));
+                    overwritten.iter().for_each(|key| inner.tell(&Event::Overwritten(key)));
+                    return Ok(Written::Kept(kept));
+                }
+                Offer::Conflict(other) => seen = other,
+                Offer::Overtaken(other) => return Ok(Written::Gone(Some(other))),
+                Offer::Gone => return Ok(Written::Gone(None)),
+            }
+            if turn.is_none() {
+                turn = Some(self.turn(budget, &seen).await?);
+            } else if !budget.pause(attempt).await {
+                return Err(Error::Busy { attempts: attempt as usize + 1 }.into());
+            }
+        }
+        Err(Error::Busy { attempts: usize::MAX }.into())
+    }
+
+    /// Writes once, and leaves it if another request was faster: for what is worth no second call.
+    pub(super) async fn write_once(
+        &self,
+        budget: &Budget,
+        commit: &mut Commit,
+        renewal: &Renewal,
+    ) -> Result<Option<Arc<Located>>, Unwritten> {
+        let Some(seen) = self.located() else { return Ok(None) };
+        let (next, _) = next(&self.inner, &seen, commit, Some(renewal), self.now())?;
+        match self.offer(budget, &seen, next).await? {
+            Offer::Taken(kept) => Ok(Some(kept)),
+            Offer::Conflict(_) | Offer::Overtaken(_) | Offer::Gone => Ok(None),
+        }
+    }
+
+    /// Forgets claims that were shown and gives back the others, whatever the session's rights are by now: a message is
+    /// whoever's who took it.
+    pub(super) async fn settle(
+        &self,
+        budget: &Budget,
+        mut seen: Arc<Located>,
+        shown: &[ClaimId],
+        returned: &[ClaimId],
+    ) -> Result<Arc<Located>, Error> {
+        for attempt in 0.. {
+            let mut next = seen.clone();
+            if !Arc::make_mut(&mut next).body.settle(shown, returned) {
+                return Ok(seen);
+            }
+            match self.offer(budget, &seen, next).await? {
+                Offer::Taken(kept) => return Ok(kept),
+                Offer::Conflict(other) | Offer::Overtaken(other) => seen = other,
+                Offer::Gone => return Ok(seen),
+            }
+            if !budget.pause(attempt).await {
+                return Err(Error::Busy { attempts: attempt as usize + 1 });
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Takes a queue's messages out of the record, for one request alone.
+    pub(super) async fn claim(&self, queue: &str, id: ClaimId) -> Result<Vec<Value>, Error> {
+        let budget = self.inner.budget();
+        let Some(mut seen) = self.located() else { return Ok(Vec::new()) };
+        let mut turn = None;
+        for attempt in 0.. {
+            let now = self.now();
+            let mut next = seen.clone();
+            let body = &mut Arc::make_mut(&mut next).body;
+            let until = now.saturating_add(self.inner.settings.flash_lease);
+            let messages = body.claims.take(&mut body.entries, queue, id, until);
+            if messages.is_empty() || seen.has_ended(&self.inner.settings.limits, now) {
+                self.set_located(Some(seen));
+                return Ok(Vec::new());
+            }
+            match self.offer(&budget, &seen, next).await? {
+                Offer::Taken(kept) => {
+                    self.set_located(Some(kept));
+                    return Ok(messages);
+                }
+                Offer::Conflict(other) => seen = other,
+                Offer::Overtaken(_) | Offer::Gone => return Ok(Vec::new()),
+            }
+            if turn.is_none() {
+                turn = Some(self.turn(&budget, &seen).await?);
+            } else if !budget.pause(attempt).await {
+                return Err(Error::Busy { attempts: attempt as usize + 1 });
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Offers `next` in place of `seen`.
+    async fn offer(
+        &self,
+        budget: &Budget,
+        seen: &Arc<Located>,
+        mut next: Arc<Located>,
+    ) -> Result<Offer, Error> {
+        let inner = &*self.inner;
+        let record = next.record();
+        let asked = inner.store.replace(&seen.key, seen.version, &record);
+        let replaced = match inner.call(budget, "kept", asked).await {
+            Ok(replaced) => replaced,
+            Err(error) => match self.find_out(budget, seen, &next).await {
+                Some(version) => Replaced::Done(version),
+                None => return Err(error),
+            },
+        };
+        match replaced {
+            Replaced::Done(version) => {
+                Arc::make_mut(&mut next).version = version;
+                Ok(Offer::Taken(next))
+            }
+            Replaced::Conflict(stored) => {
+                inner.tell(&Event::Conflict);
+                let other = Located::read("kept", seen.key, stored, self.now())?;
+                Ok(if other.body.epoch == seen.body.epoch {
+                    Offer::Conflict(other)
+                } else {
+                    Offer::Overtaken(other)
+                })
+            }
+            Replaced::Gone => Ok(Offer::Gone),
+        }
+    }
+
+    /// After a call that failed: the version that it wrote, if it took effect all the same.
+    async fn find_out(&self, budget: &Budget, seen: &Located, next: &Located) -> Option<Version> {
+        let asked = self.inner.store.load(&seen.key);
+        let stored = self.inner.call(budget, "kept", asked).await.ok()??;
+        let is_ours = stored.version != seen.version && stored.record == next.record();
+        is_ours.then_some(stored.version)
+    }
+
+    /// Settles claims outside of a commit.
+    pub(super) async fn settle_now(
+        &self,
+        shown: &[ClaimId],
+        returned: &[ClaimId],
+    ) -> Result<(), Error> {
+        let Some(seen) = self.located() else { return Ok(()) };
+        let settled = self.settle(&self.inner.budget(), seen, shown, returned).await?;
+        self.set_located(Some(settled));
+        Ok(())
+    }
+
+    /// Has claims wait for another lease.
+    pub(super) async fn prolong(&self, claims: &[ClaimId]) -> Result<(), Error> {
+        let Some(mut seen) = self.located() else { return Ok(()) };
+        let budget = self.inner.budget();
+        for attempt in 0.. {
+            let until = self.now().saturating_add(self.inner.settings.flash_lease);
+            let mut next = seen.clone();
+            if !Arc::make_mut(&mut next).body.claims.extend(claims, until) {
+                return Ok(());
+            }
+            match self.offer(&budget, &seen, next).await? {
+                Offer::Taken(_) | Offer::Gone => return Ok(()),
+                Offer::Conflict(other) | Offer::Overtaken(other) => seen = other,
+            }
+            if !budget.pause(attempt).await {
+                return Err(Error::Busy { attempts: attempt as usize + 1 });
+            }
+        }
+        Ok(())
+    }
+
+    async fn turn(&self, budget: &Budget, seen: &Located) -> Result<Turn<'_>, Error> {
+        let turn = budget.within(self.inner.turns.wait(seen.key)).await;
+        turn.ok_or(Error::Busy { attempts: 1 })
+    }
+}

@@ -1,0 +1,171 @@
+//! What is to stand in place of a record: the changes replayed on what is there, and what was wished for the session as
+//! a whole. Arithmetic on records, without a store.
+
+use std::sync::Arc;
+
+use super::anchor::Unwritten;
+use super::body::{Body, Former, FormerCsrf};
+use super::claims::Claims;
+use super::located::Located;
+use super::{Event, Inner, Overwrite};
+use crate::session::Commit;
+use crate::store::Store;
+use crate::ticket::{Ticket, TicketHash};
+use crate::{Entries, Error, Timestamp};
+
+/// A ticket that takes the place of the one before.
+pub(super) struct Renewal {
+    pub(super) ticket: Ticket,
+    /// The hash of the one before.
+    pub(super) former: TicketHash,
+    pub(super) reason: Reason,
+}
+
+/// Why there is a new ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The old one is old enough. It may be good for a moment longer, and another request may be faster to exchange it.
+    Age,
+    /// The visitor's rights changed: the old one is dead at once.
+    Rights,
+    /// Another session begins in the place of the old one.
+    Restart,
+}
+
+/// What is to stand in place of `seen`, and which keys of it are overwritten unseen.
+pub(super) fn next<S: Store>(
+    inner: &Inner<S>,
+    seen: &Arc<Located>,
+    commit: &mut Commit,
+    renewal: Option<&Renewal>,
+    now: Timestamp,
+) -> Result<(Arc<Located>, Vec<String>), Unwritten> {
+    if let Some(renewal @ Renewal { reason: Reason::Restart, .. }) = renewal {
+        return Ok((restarted(inner, seen, commit, renewal, now), Vec::new()));
+    }
+    let entries = replayed(inner, seen, commit).map_err(Unwritten::Refused)?;
+    let overwritten = overwritten(inner, seen, commit).map_err(Unwritten::Refused)?;
+    let mut next = seen.clone();
+    let Located { body, owner, expires_at, .. } = Arc::make_mut(&mut next);
+    body.entries = entries;
+    let wishes = commit.wishes();
+    body.limits = wishes.limits.unwrap_or(body.limits);
+    if let Some(other) = &wishes.owner {
+        owner.clone_from(other);
+    }
+    body.settle(&commit.claims().shown, &commit.claims().returned);
+    let secret = body.csrf_secret();
+    match renewal {
+        Some(renewal) => body.renew(renewal, now, inner.settings.grace),
+        // An owner that was lost without a new ticket: requests from before have its rights no more.
+        None if wishes.owner.is_some() => body.epoch = body.epoch.wrapping_add(1),
+        None => {}
+    }
+    if let Some(made) = wishes.csrf {
+        let until = now.saturating_add(inner.settings.csrf_grace);
+        let former = FormerCsrf { secret, until };
+        body.former_csrf = (!made.old_dies && until > now).then_some(former);
+        body.csrf = Some(made.secret);
+    }
+    *expires_at = inner.limits_of(body).end(body.created, now);
+    Ok((next, overwritten))
+}
+
+/// The changes on what is stored by now.
+fn replayed<S>(inner: &Inner<S>, seen: &Located, commit: &mut Commit) -> Result<Entries, Error> {
+    if seen.body.entries.same_bytes(commit.opened()) {
+        return Ok(commit.entries().clone());
+    }
+    let entries = commit.changes().replay(&seen.body.entries)?;
+    inner.settings.bounds.check(&seen.body.entries, &entries, None)?;
+    Ok(entries)
+}
+
+/// The keys that this request read and then wrote, and that somebody else changed in between.
+fn overwritten<S: Store>(
+    inner: &Inner<S>,
+    seen: &Located,
+    commit: &mut Commit,
+) -> Result<Vec<String>, Error> {
+    if !commit.changes().watches() || seen.body.entries.same_bytes(commit.opened()) {
+        return Ok(Vec::new());
+    }
+    let opened = commit.opened().clone();
+    let mut overwritten = Vec::new();
+    for watched in commit.changes().overtaken(&opened, &seen.body.entries) {
+        if watched.is_strict || inner.settings.overwrite == Overwrite::Refuse {
+            inner.tell(&Event::OverwriteRefused(&watched.key));
+            return Err(Error::Overwrites { key: watched.key });
+        }
+        overwritten.push(watched.key);
+    }
+    Ok(overwritten)
+}
+
+/// Another session in the place of `seen`. Nothing of that one stays but what recognises its tickets.
+fn restarted<S>(
+    inner: &Inner<S>,
+    seen: &Located,
+    commit: &Commit,
+    renewal: &Renewal,
+    now: Timestamp,
+) -> Arc<Located> {
+    let mut body = new_body(&renewal.ticket.hash(), commit);
+    body.epoch = seen.body.epoch.wrapping_add(1);
+    body.renewed = now;
+    body.retired = seen.body.retired.clone();
+    if let Some(former) = &seen.body.former {
+        body.retired.push(&former.ticket);
+    }
+    body.former =
+        Some(Former { ticket: seen.body.ticket, until: Timestamp::from_micros(i64::MIN) });
+    Arc::new(Located {
+        key: seen.key,
+        version: seen.version,
+        expires_at: inner.limits_of(&body).end(body.created, now),
+        owner: commit.wishes().owner.clone().flatten(),
+        body,
+    })
+}
+
+/// A session that begins with this request.
+pub(super) fn new_body(ticket: &TicketHash, commit: &Commit) -> Body {
+    let wishes = commit.wishes();
+    Body {
+        created: commit.now(),
+        renewed: commit.now(),
+        epoch: 0,
+        ticket: *ticket,
+        former: None,
+        retired: super::body::Retired::default(),
+        csrf: wishes.csrf.map(|made| made.secret),
+        former_csrf: None,
+        limits: wishes.limits.flatten(),
+        claims: Claims::default(),
+        entries: commit.entries().clone(),
+    }
+}
+
+impl Body {
+    fn renew(&mut self, renewal: &Renewal, now: Timestamp, grace: std::time::Duration) {
+        let until = match renewal.reason {
+            Reason::Age if !self.ticket.is(&renewal.former) => return, // another request has renewed it meanwhile
+            Reason::Age => {
+                // No rights changed, so that the forms of open tabs stay good.
+                self.csrf = Some(self.csrf_secret());
+                now.saturating_add(grace)
+            }
+            Reason::Rights | Reason::Restart => {
+                self.epoch = self.epoch.wrapping_add(1);
+                self.csrf = None; // a new ticket makes new tokens (S51)
+                // Not `now`: another request may have asked the clock before, or has the clock of another machine (S19).
+                Timestamp::from_micros(i64::MIN)
+            }
+        };
+        if let Some(former) = self.former.replace(Former { ticket: self.ticket, until }) {
+            self.retired.push(&former.ticket);
+        }
+        self.ticket = renewal.ticket.hash();
+        self.renewed = now;
+    }
+}
