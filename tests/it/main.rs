@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+mod bounds;
 mod cookie;
 mod factory;
 mod flash;
@@ -13,10 +14,14 @@ mod replay;
 mod session;
 mod site;
 mod stored;
+mod stored_bookkeeping;
 mod stored_confirmed;
 mod stored_endings;
 mod stored_faults;
 mod stored_flash;
+mod stored_handles;
+mod stored_login;
 mod stored_races;
+mod stored_waits;
 mod vectors;
 mod yielding;

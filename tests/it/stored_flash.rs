@@ -193,3 +193,87 @@ async fn r36_messages_vanish_with_the_session_even_when_they_are_claimed() {
     let visit = visit.await;
     assert_eq!(stored.look(visit.cookie().unwrap()).await, "a=1");
 }
+
+#[tokio::test]
+async fn s67_a_login_that_overtakes_the_reader_does_not_show_the_message_again() {
+    for is_shown in [true, false] {
+        let stored = Stored::with(|builder| builder.flash_lease(Duration::from_secs(30)));
+        let cookie = with_message(&stored).await;
+        let mut response = Response::default();
+        if !is_shown {
+            *response.status_mut() = StatusCode::BAD_GATEWAY;
+        }
+        let visit = stored.site.respond(&*cookie, response, async |session| {
+            assert_eq!(pop(session.clone()).await, ["saved"]);
+            let login = async |session: Session| session.set_owner("ada").unwrap();
+            let login = stored.site.visit(&*cookie, login).await;
+            (session, login.cookie().unwrap().to_owned())
+        });
+        let (session, new) = visit.await.result;
+        assert!(session.is_gone());
+        let left = peek(&stored, &new).await.len();
+        stored.clock.advance(Duration::from_secs(31));
+        let later = peek(&stored, &new).await.len();
+        let expected = usize::from(!is_shown);
+        assert_eq!((left, later), (expected, expected), "settled or given back by its own claim");
+    }
+}
+
+#[tokio::test]
+async fn s67_a_node_whose_clock_is_ahead_leaves_the_message_to_who_has_it() {
+    let stored = Stored::new();
+    let ahead = || cloakroom::Timestamp::from_secs(1_700_000_000 + 60);
+    let elsewhere = cloakroom::StoredFactory::builder(stored.store.clone()).clock(ahead).build();
+    let elsewhere = Site::new(elsewhere.unwrap());
+    let cookie = with_message(&stored).await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        (pop(session).await, elsewhere.visit(&*cookie, pop).await.result)
+    });
+    let (own, other) = visit.await.result;
+    assert_eq!((own.len(), other.len()), (1, 0));
+    assert!(elsewhere.visit(&*cookie, pop).await.result.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn s67_a_page_that_takes_longer_than_the_lease_keeps_its_message() {
+    let stored = Stored::with(|builder| builder.flash_lease(Duration::from_secs(30)));
+    let cookie = with_message(&stored).await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        let own = pop(session).await;
+        let mut others = 0;
+        for _ in 0..10 {
+            stored.clock.advance(Duration::from_secs(15));
+            tokio::time::sleep(Duration::from_secs(15)).await;
+            others += stored.site.visit(&*cookie, pop).await.result.len();
+        }
+        (own.len(), others)
+    });
+    assert_eq!(visit.await.result, (1, 0));
+    assert!(peek(&stored, &cookie).await.is_empty());
+    // Nobody prolongs anything for a request that has ended.
+    let versions = || tokio::time::sleep(Duration::from_secs(100));
+    versions().await;
+    assert!(peek(&stored, &cookie).await.is_empty());
+}
+
+#[tokio::test]
+async fn s67_a_pop_that_the_end_of_its_request_overtakes_hides_nothing() {
+    use crate::yielding::Yielding;
+    let sessions = cloakroom::StoredFactory::new(Yielding(cloakroom::store::MemoryStore::new()));
+    let site = Site::new(sessions);
+    for turns in 0..8 {
+        let flash = async |session: Session| session.flash("saved").unwrap();
+        let cookie = site.visit(None, flash).await.cookie().unwrap().to_owned();
+        let visit = site.visit(&*cookie, async |session| {
+            session.insert("n", 1).unwrap();
+            let popping = tokio::spawn(async move { session.pop_flash::<String>("").await });
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+            popping
+        });
+        let popped = visit.await.result.await.unwrap().unwrap_or_default();
+        let left = site.visit(&*cookie, pop).await.result;
+        assert_eq!(popped.len() + left.len(), 1, "after {turns} turns: {popped:?} {left:?}");
+    }
+}

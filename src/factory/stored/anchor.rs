@@ -63,7 +63,8 @@ impl<S: Store> Anchor<S> {
     }
 
     pub(super) fn now(&self) -> Timestamp {
-        self.inner.settings.clock.now()
+        // As stores keep it, so that what was written is recognised when it is read again.
+        self.inner.settings.clock.now().floor_micros()
     }
 
     /// Replays the changes on what is stored until they hold. `offered` is told of each attempt.
