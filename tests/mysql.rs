@@ -39,6 +39,7 @@ async fn connect() -> MySqlStore {
 
 cloakroom::store_conformance!(connect());
 cloakroom::store_races!(connect());
+cloakroom::store_endurance!(connect());
 cloakroom::index_conformance!(connect());
 cloakroom::scan_conformance!(connect());
 cloakroom::sweep_conformance!(connect());
