@@ -1,6 +1,7 @@
 //! What every store has to hold to, as tests that anybody can run on a store of their own.
 //!
-//! One line in a test file makes one named test of each rule, another one those of the races:
+//! One line in a test file makes one named test of each rule, another one those of the races, a third one a test of many
+//! writes:
 //!
 //! ```
 //! # use std::collections::{HashMap, hash_map::Entry};
@@ -59,11 +60,15 @@
 //!
 //! cloakroom::store_conformance!(async { MapStore::default() }); // one named test for each rule
 //! cloakroom::store_races!(async { MapStore::default() });
+//! cloakroom::store_endurance!(async { MapStore::default() });
 //!
 //! # fn main() {
-//! # use cloakroom::conformance::{block_on, run, run_races};
+//! # use cloakroom::conformance::{block_on, endurance, run, run_races};
+//! # use std::sync::Arc;
 //! # block_on(run(async || MapStore::default()));
 //! # block_on(run_races(async || MapStore::default()));
+//! # let store = Arc::new(MapStore::default());
+//! # block_on(endurance::no_version_comes_again(store, endurance::WRITES));
 //! # }
 //! ```
 //!
@@ -73,7 +78,8 @@
 //! is broken panics with what was expected. Each test makes its own store by the given expression and uses keys and
 //! owners of its own, so that an engine can be shared and tests run side by side.
 //!
-//! [`run`] does all rules in one call, [`run_races`] all races: for tests that are not made by the macros.
+//! [`run`] does all rules in one call, [`run_races`] all races, [`endurance::no_version_comes_again`] as many writes as
+//! it is told: for tests that are not made by the macros.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -121,6 +127,7 @@ macro_rules! suite {
     };
 }
 
+pub mod endurance;
 pub mod index;
 pub mod races;
 pub mod rules;

@@ -24,6 +24,7 @@ async fn connect() -> MemcachedStore {
 
 cloakroom::store_conformance!(connect());
 cloakroom::store_races!(connect());
+cloakroom::store_endurance!(connect());
 
 /// A server for one test alone, which is going to disturb it.
 fn own_server() -> Memcached {

@@ -6,6 +6,8 @@
 mod connections;
 #[path = "engine/costs.rs"]
 mod costs;
+#[path = "engine/versions.rs"]
+mod versions;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,6 +41,8 @@ async fn connect() -> MySqlStore {
 
 cloakroom::store_conformance!(connect());
 cloakroom::store_races!(connect());
+// That the column counts further is tested below: all 65,536 writes take 10 s and more.
+cloakroom::store_endurance!(connect(), writes = 300);
 cloakroom::index_conformance!(connect());
 cloakroom::scan_conformance!(connect());
 cloakroom::sweep_conformance!(connect());
@@ -87,6 +91,17 @@ async fn an_owner_longer_than_the_column_is_refused_and_not_cut_off() {
     let error = store.replace(&key(1), Version::FIRST, &record(Some(&owner))).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Rejected);
     assert_eq!(store.count(&owner[1..]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn s62_versions_go_on_beyond_those_of_16_and_32_bits() {
+    let (store, table) = open().await;
+    let (mut beside, sql) = (beside().await, format!("UPDATE {table} SET version = ?"));
+    let set = async |version: i64| {
+        let set = sqlx::query(&sql).bind(version);
+        assert_eq!(set.execute(&mut beside).await.unwrap().rows_affected(), 1);
+    };
+    versions::assert_they_go_on(store, set).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@
 mod connections;
 #[path = "engine/costs.rs"]
 mod costs;
+#[path = "engine/versions.rs"]
+mod versions;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,6 +42,8 @@ async fn connect() -> PostgresStore {
 
 cloakroom::store_conformance!(connect());
 cloakroom::store_races!(connect());
+// That the column counts further is tested below: all 65,536 writes take 10 s and more.
+cloakroom::store_endurance!(connect(), writes = 300);
 cloakroom::index_conformance!(connect());
 cloakroom::scan_conformance!(connect());
 cloakroom::sweep_conformance!(connect());
@@ -59,6 +63,17 @@ fn record(owner: Option<&str>) -> Record {
 async fn create(store: &PostgresStore, number: u8) {
     let created = store.create(&key(number), &record(None)).await.unwrap();
     assert_eq!(created, Created::Done(Version::FIRST));
+}
+
+#[tokio::test]
+async fn s62_versions_go_on_beyond_those_of_16_and_32_bits() {
+    let (store, table) = open().await;
+    let (mut beside, sql) = (beside().await, format!("UPDATE {table} SET version = $1"));
+    let set = async |version: i64| {
+        let set = sqlx::query(&sql).bind(version);
+        assert_eq!(set.execute(&mut beside).await.unwrap().rows_affected(), 1);
+    };
+    versions::assert_they_go_on(store, set).await;
 }
 
 #[tokio::test]

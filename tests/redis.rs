@@ -32,6 +32,7 @@ async fn connect() -> RedisStore {
 
 cloakroom::store_conformance!(connect());
 cloakroom::store_races!(connect());
+cloakroom::store_endurance!(connect());
 cloakroom::index_conformance!(connect());
 cloakroom::scan_conformance!(connect());
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use cloakroom::Timestamp;
 use cloakroom::store::{
-    Created, Index, Record, RedisStore, Replaced, Store, StoreErrorKind, StoreKey, Version,
+    AnyStore, Created, Index, Record, RedisStore, Replaced, Store, StoreErrorKind, StoreKey,
+    Version,
 };
 use cloakroom_engines::{Redis, RedisSentinels};
 
@@ -110,6 +111,8 @@ async fn s77_a_logout_that_waits_is_acknowledged_only_when_the_replica_has_it() 
     // In the network's buffers is not on the replica.
     let unsure = store.await_replication(&key(1)).await.unwrap_err();
     assert_eq!(unsure.kind(), StoreErrorKind::Unavailable);
+    let any = AnyStore::Redis(store.clone());
+    assert!(any.await_replication(&key(1)).await.is_err(), "it asks the store that it is");
     for revoked in [
         store.remove_of("ada", &key(2)).await.map(usize::from),
         store.remove_all_but("ada", None).await,

@@ -14,12 +14,16 @@ use tower_sessions_core::session::{Id, Record as Foreign};
 use tower_sessions_core::session_store::{Error, Result};
 use tower_sessions_memory_store::MemoryStore;
 
+#[path = "tower_sessions/given_up.rs"]
+mod given_up;
+
 async fn open() -> LastWriteWins<Slow> {
     LastWriteWins::new(Slow(MemoryStore::default()))
 }
 
 cloakroom::store_conformance!(open());
 cloakroom::store_races!(open());
+cloakroom::store_endurance!(open());
 
 fn key() -> StoreKey {
     StoreKey::from_bytes([0xfe; 16])

@@ -9,7 +9,8 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::{any_key, create, far_away, record};
-use crate::store::{Created, Record, Replaced, Store, StoreKey, Touched, Version};
+use crate::store::{Created, Record, Replaced, Store, StoreKey, Touched};
+use crate::time::Timestamp;
 
 suite! { $ races, Store, store_races, race_rules, run_races;
     every_replace_counts
@@ -18,6 +19,7 @@ suite! { $ races, Store, store_races, race_rules, run_races;
     one_of_many_removes_the_record
     a_replace_never_revives_what_is_removed
     a_touch_never_undoes_a_replace
+    a_touch_never_revives_what_is_removed
 }
 
 const TASKS: usize = 16;
@@ -165,25 +167,54 @@ pub async fn a_replace_never_revives_what_is_removed<S: Store>(store: Arc<S>) {
     }
 }
 
-/// A touch carries no data, so that it can overwrite none.
+/// In either order the replaced record stands as it was written, its end included: the touch comes before it, or finds
+/// that it has changed.
 pub async fn a_touch_never_undoes_a_replace<S: Store>(store: Arc<S>) {
-    for _ in 0..10 * ROUNDS {
+    let next = Record::new("1", Timestamp::from_secs(4_000_000_000), None);
+    for round in 0..10 * ROUNDS {
         let key = any_key();
-        let version: Version = create(&*store, &key, &record("0")).await;
+        let version = create(&*store, &key, &record("0")).await;
+        let answers = together(2, |number| {
+            let (store, next) = (store.clone(), next.clone());
+            async move {
+                // Each comes first in half of the rounds, as far as that can be told.
+                if number == round % 2 {
+                    let touched = store.touch(&key, version, far_away()).await;
+                    assert_ne!(touched.expect("touch answers"), Touched::Gone);
+                    return None;
+                }
+                match store.replace(&key, version, &next).await.expect("replace answers") {
+                    Replaced::Done(version) => Some(version),
+                    other => panic!("a touch made it {other:?}"),
+                }
+            }
+        });
+        let replaced = answers.await.into_iter().flatten().next().expect("it was replaced");
+        let there = store.load(&key).await.expect("load answers").expect("it is there");
+        assert_eq!(there.record, next, "a touch undid a replace, or a part of it");
+        // A version is of use only as long as it is the record's.
+        assert_eq!(there.version, replaced, "a touch moved the version");
+    }
+}
+
+/// Whichever comes first, afterwards there is nothing.
+pub async fn a_touch_never_revives_what_is_removed<S: Store>(store: Arc<S>) {
+    for round in 0..10 * ROUNDS {
+        let key = any_key();
+        let version = create(&*store, &key, &record("0")).await;
         together(2, |number| {
             let store = store.clone();
             async move {
-                if number == 0 {
-                    let touched = store.touch(&key, version, far_away()).await;
-                    assert_ne!(touched.expect("touch answers"), Touched::Gone);
+                if number == round % 2 {
+                    assert!(store.remove(&key).await.expect("remove answers"));
                 } else {
-                    let next = store.replace(&key, version, &record("1")).await;
-                    assert!(matches!(next.expect("replace answers"), Replaced::Done(_)));
+                    let touched = store.touch(&key, version, far_away()).await;
+                    assert_ne!(touched.expect("touch answers"), Touched::Changed);
                 }
             }
         })
         .await;
-        let there = store.load(&key).await.expect("load answers").expect("it is there");
-        assert_eq!(number(&there.record), 1, "a touch undid a replace");
+        let there = store.load(&key).await.expect("load answers");
+        assert_eq!(there, None, "a touch revived a removed record");
     }
 }

@@ -13,14 +13,17 @@ suite! { $ rules, Store, store_conformance, store_rules, run;
     data_comes_back_byte_for_byte
     create_does_not_overwrite
     records_do_not_mix
+    keys_that_differ_in_one_bit_are_two_records
     replace_puts_the_new_record_there
     every_write_has_another_version
+    a_version_that_was_never_given_fits_nothing
     replace_of_an_old_version_is_a_conflict_with_what_is_there
     replace_does_not_create
     replace_after_remove_is_gone
     replace_may_change_the_owner
     touch_moves_the_expiry_and_nothing_else
     touch_leaves_the_version
+    touch_of_an_old_version_changes_nothing
     touch_does_not_create
     remove_says_whether_it_was_there
     a_removed_record_is_gone
@@ -90,6 +93,27 @@ pub async fn records_do_not_mix<S: Store>(store: Arc<S>) {
     assert_eq!(load(&*store, &two).await.expect("the other stays").0, record("two"));
 }
 
+/// A key is all of its 16 bytes, wherever it is kept: none is cut, folded or taken for text.
+pub async fn keys_that_differ_in_one_bit_are_two_records<S: Store>(store: Arc<S>) {
+    let one = any_key();
+    let others = (0..16).flat_map(|at| [0x01, 0x20, 0x80].map(|bit| with_bit(one, at, bit)));
+    let keys: Vec<StoreKey> = std::iter::once(one).chain(others).collect();
+    for (number, key) in keys.iter().enumerate() {
+        create(&*store, key, &record(format!("{number}"))).await;
+    }
+    for (number, key) in keys.iter().enumerate() {
+        let (there, _) = load(&*store, key).await.expect("it was created");
+        assert_eq!(there, record(format!("{number}")), "{key} has another's record");
+        assert!(store.remove(key).await.expect("remove answers"), "{key} went with another");
+    }
+}
+
+fn with_bit(key: StoreKey, at: usize, bit: u8) -> StoreKey {
+    let mut bytes = *key.as_bytes();
+    bytes[at] ^= bit;
+    StoreKey::from_bytes(bytes)
+}
+
 /// After `replace`, `load` gives the new record in the version that it said.
 pub async fn replace_puts_the_new_record_there<S: Store>(store: Arc<S>) {
     let key = any_key();
@@ -109,6 +133,20 @@ pub async fn every_write_has_another_version<S: Store>(store: Arc<S>) {
     for (at, version) in versions.iter().enumerate() {
         assert!(!versions[..at].contains(version), "{version:?} was used twice");
     }
+}
+
+/// A version is all of its 64 bits: neither for `replace` nor for `touch` are fewer compared.
+pub async fn a_version_that_was_never_given_fits_nothing<S: Store>(store: Arc<S>) {
+    let key = any_key();
+    let version = create(&*store, &key, &record("first")).await;
+    for bit in 0..64 {
+        let other = Version::from_number(version.number() ^ (1 << bit));
+        let replaced = store.replace(&key, other, &record("late")).await.expect("replace answers");
+        assert!(matches!(replaced, Replaced::Conflict(_)), "{other:?} was taken for {version:?}");
+        let touched = store.touch(&key, other, long_ago()).await.expect("touch answers");
+        assert_eq!(touched, Touched::Changed, "{other:?} was taken for {version:?}");
+    }
+    assert_eq!(load(&*store, &key).await, Some((record("first"), version)));
 }
 
 /// It says exactly what is there, and leaves it.
@@ -154,13 +192,13 @@ pub async fn replace_may_change_the_owner<S: Store>(store: Arc<S>) {
     }
 }
 
-/// The data stays as it is, and the expiry is kept to the microsecond.
+/// Data, owner and version stay as they are, and the expiry is kept to the microsecond.
 pub async fn touch_moves_the_expiry_and_nothing_else<S: Store>(store: Arc<S>) {
     let (key, later) = (any_key(), Timestamp::from_micros(4_000_000_000_000_001));
     let version = create(&*store, &key, &record_of(&"ada".into())).await;
     assert_eq!(store.touch(&key, version, later).await.expect("touch answers"), Touched::Done);
-    let (there, _) = load(&*store, &key).await.expect("it is there");
-    assert_eq!(there, Record { expires_at: later, ..record_of(&"ada".into()) });
+    let moved = Record { expires_at: later, ..record_of(&"ada".into()) };
+    assert_eq!(load(&*store, &key).await, Some((moved, version)));
 }
 
 /// So a touch never makes another request's write conflict.
@@ -169,6 +207,19 @@ pub async fn touch_leaves_the_version<S: Store>(store: Arc<S>) {
     let version = create(&*store, &key, &record("data")).await;
     assert_eq!(store.touch(&key, version, far_away()).await.expect("touch answers"), Touched::Done);
     replace(&*store, &key, version, &record("next")).await;
+}
+
+/// Whoever wrote meanwhile has said when the record ends: the one who is late does not know.
+pub async fn touch_of_an_old_version_changes_nothing<S: Store>(store: Arc<S>) {
+    let key = any_key();
+    let first = create(&*store, &key, &record("first")).await;
+    let next = Record::new("second", Timestamp::from_secs(4_000_000_000), Some("ada".into()));
+    let second = replace(&*store, &key, first, &next).await;
+    for late in [Timestamp::from_secs(4_000_000_001), long_ago()] {
+        let touched = store.touch(&key, first, late).await.expect("touch answers");
+        assert_eq!(touched, Touched::Changed);
+        assert_eq!(load(&*store, &key).await, Some((next.clone(), second)));
+    }
 }
 
 /// `touch` of an unknown key says `Gone` and writes nothing.
@@ -196,7 +247,7 @@ pub async fn a_removed_record_is_gone<S: Store>(store: Arc<S>) {
     let version = create(&*store, &key, &record("data")).await;
     assert!(store.remove(&key).await.expect("remove answers"));
     assert_eq!(store.touch(&key, version, far_away()).await.expect("touch answers"), Touched::Gone);
-    assert_eq!(load(&*store, &key).await, None);
+    assert_eq!(load(&*store, &key).await, None, "touch revived a removed record");
 }
 
 /// A store need not look at a clock. If it gives the record, then with the expiry that it was given.

@@ -1,8 +1,8 @@
 //! Records in any store that was written for tower-sessions: for those who have one already.
 //!
-//! Such a store knows no versions: whoever writes last has written. Within one process that is made good by a lock for
-//! each record, which is held until the store has done what it was asked, even if nobody waits any more; between
-//! processes nothing can.
+//! Such a store knows no versions: whoever writes last has written. Within one process that is made good by a queue for
+//! each record, in which the next one's turn comes when the store has done what it was asked, even if nobody waits any
+//! more; between processes nothing can.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +13,6 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use time::OffsetDateTime;
-use tokio::sync::{Mutex, MutexGuard};
 use tower_sessions_core::SessionStore;
 use tower_sessions_core::session::{Id, Record as Foreign};
 use tower_sessions_core::session_store::Error;
@@ -24,17 +23,21 @@ use super::{
 };
 use crate::time::Timestamp;
 
+mod given_up;
+mod turns;
+
+use given_up::GivenUp;
+use turns::{Turn, Turns};
+
 /// The one value of a foreign record.
 const VALUE: &str = "cloakroom";
-/// Locks, each for a share of all records.
-const LOCKS: usize = 64;
 /// How long a record stays after its expiry, so that an expired one is told from one that never was.
 const GRACE: Duration = Duration::from_secs(60);
 /// The year 9999, beyond which some databases know no dates. In seconds since 1970.
 const LATEST: i64 = 253_402_300_799;
 
 /// Keeps records in a store that implements `SessionStore` of `tower-sessions-core` 0.14, which is what the stores of
-/// tower-sessions for SQL databases, Redis and others implement. Clones are the same store, with the same locks.
+/// tower-sessions for SQL databases, Redis and others implement. Clones are the same store, with the same order of calls.
 ///
 /// Such a store can load, save and delete, and not compare what is there with what was. So of what
 /// [`Store`] promises, this holds:
@@ -47,6 +50,10 @@ const LATEST: i64 = 253_402_300_799;
 /// | a logout is final; no late request revives the record (S64) | kept, among clones | **not kept** |
 /// | a flash message is shown once (S67) | kept, among clones | **not kept** |
 /// | a call that is given up has happened or has not, and nothing later (S69) | kept, among clones | **not kept** |
+///
+/// A call that the foreign store does not answer holds up what is asked of the same record after it, for as long as the
+/// factory waits ([`StoredBuilder::io_timeout`](crate::factory::StoredBuilder::io_timeout)), and of no other. While 256
+/// writes that were given up have no answer, no other one begins: it is `Unavailable`.
 ///
 /// Give it a table or a prefix of its own: what names a record here is no secret, and would be one to the other library.
 /// A call takes two round trips where it has to look first. There is no index by owner, so `sessions_of` and what
@@ -67,18 +74,15 @@ pub struct LastWriteWins<S> {
 
 struct Shared<S> {
     store: S,
-    locks: [Mutex<()>; LOCKS],
+    turns: Arc<Turns>,
+    given_up: GivenUp,
 }
 
 impl<S: SessionStore> LastWriteWins<S> {
-    /// On this store. Make one and clone it: another one has other locks.
+    /// On this store. Make one and clone it: another one knows nothing of this one's calls.
     pub fn new(store: S) -> Self {
-        Self { shared: Arc::new(Shared { store, locks: [const { Mutex::const_new(()) }; LOCKS] }) }
-    }
-
-    /// Keeps all other writers of this process away from the record.
-    async fn lock(&self, key: &StoreKey) -> MutexGuard<'_, ()> {
-        self.shared.locks[usize::from(key.as_bytes()[0]) % LOCKS].lock().await
+        let shared = Shared { store, turns: Arc::default(), given_up: GivenUp::default() };
+        Self { shared: Arc::new(shared) }
     }
 
     async fn read(&self, key: &StoreKey) -> Result<Option<Stored>> {
@@ -86,66 +90,68 @@ impl<S: SessionStore> LastWriteWins<S> {
         found.map(|foreign| stored(key, &foreign)).transpose()
     }
 
-    async fn write(&self, key: &StoreKey, stored: &Stored) -> Result<()> {
-        self.shared.store.save(&foreign(key, stored)).await.map_err(|error| meaning(&error))
-    }
-
-    async fn create_locked(&self, key: &StoreKey, stored: &Stored) -> Result<Created> {
-        let _lock = self.lock(key).await;
-        if self.read(key).await?.is_some() {
-            return Ok(Created::Taken);
-        }
-        let (store, mut foreign) = (&self.shared.store, foreign(key, stored));
-        store.create(&mut foreign).await.map_err(|error| meaning(&error))?;
-        if foreign.id == id(key) {
-            return Ok(Created::Done(stored.version));
-        }
-        // Another process was faster, and the store has found another place, where nobody would look.
-        store.delete(&foreign.id).await.map_err(|error| meaning(&error))?;
-        Ok(Created::Taken)
-    }
-
     /// Writes what `next` makes of the record that is there, if it makes anything of it.
-    async fn change_locked<T>(
+    async fn change<T>(
         &self,
         key: &StoreKey,
         next: impl FnOnce(Option<Stored>) -> (Option<Stored>, T),
     ) -> Result<T> {
-        let _lock = self.lock(key).await;
+        let turn = self.shared.turns.turn(key).await;
         let (changed, answer) = next(self.read(key).await?);
         if let Some(changed) = changed {
-            self.write(key, &changed).await?;
+            let (shared, foreign) = (self.shared.clone(), foreign(key, &changed));
+            self.to_its_end(turn, async move { shared.store.save(&foreign).await }).await?;
         }
         Ok(answer)
     }
 
-    async fn remove_locked(&self, key: &StoreKey) -> Result<bool> {
-        let _lock = self.lock(key).await;
-        let was_there = self.read(key).await?.is_some();
-        self.shared.store.delete(&id(key)).await.map_err(|error| meaning(&error))?;
-        Ok(was_there)
+    /// Does it to its end, even if nobody waits any more, and has the next one's turn come after that: a write that is
+    /// under way cannot be called off, and must not come after what the next one did.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        turn: Turn,
+        write: impl Future<Output = std::result::Result<T, Error>> + Send + 'static,
+    ) -> Result<T> {
+        let (caller, doing) = self.shared.given_up.begin()?;
+        let done = tokio::spawn(async move {
+            let _until_then = (turn, doing);
+            write.await.map_err(|error| meaning(&error))
+        });
+        let done = done.await;
+        drop(caller);
+        done.unwrap_or_else(|_| {
+            let cause = "the store panicked, or everything ends";
+            Err(StoreError::new(StoreErrorKind::Unavailable, cause))
+        })
     }
 }
 
-/// Does it to its end, lock included, even if nobody waits any more: a write that is under way cannot be called off, and
-/// must not come after what the next one did.
-async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<T> {
-    let done = tokio::spawn(work).await;
-    done.unwrap_or_else(|_| {
-        Err(StoreError::new(StoreErrorKind::Unavailable, "the store panicked, or everything ends"))
-    })
-}
-
 impl<S: SessionStore> Store for LastWriteWins<S> {
+    /// After the writes that were begun before.
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
+        self.shared.turns.wait(key).await;
         self.read(key).await
     }
 
     async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
-        let (this, key, first) = (self.clone(), *key, Stored::first(record));
-        to_its_end(async move { this.create_locked(&key, &first).await }).await
+        let turn = self.shared.turns.turn(key).await;
+        if self.read(key).await?.is_some() {
+            return Ok(Created::Taken);
+        }
+        let first = Stored::first(record);
+        let (version, id, mut foreign) = (first.version, id(key), foreign(key, &first));
+        let shared = self.shared.clone();
+        let create = async move {
+            let store = &shared.store;
+            store.create(&mut foreign).await?;
+            if foreign.id == id {
+                return Ok(Created::Done(version));
+            }
+            // Another process was faster, and the store has found another place, where nobody would look.
+            store.delete(&foreign.id).await?;
+            Ok(Created::Taken)
+        };
+        self.to_its_end(turn, create).await
     }
 
     async fn replace(
@@ -154,34 +160,35 @@ impl<S: SessionStore> Store for LastWriteWins<S> {
         expected: Version,
         record: &Record,
     ) -> Result<Replaced> {
-        let (this, key, record) = (self.clone(), *key, record.clone());
-        let next = move |found: Option<Stored>| match found {
+        self.change(key, |found| match found {
             None => (None, Replaced::Gone),
             Some(other) if other.version != expected => (None, Replaced::Conflict(other)),
             Some(mut stored) => {
-                let version = stored.replace(&record);
+                let version = stored.replace(record);
                 (Some(stored), Replaced::Done(version))
             }
-        };
-        to_its_end(async move { this.change_locked(&key, next).await }).await
+        })
+        .await
     }
 
     async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
-        let (this, key) = (self.clone(), *key);
-        let next = move |found: Option<Stored>| match found {
+        self.change(key, |found| match found {
             None => (None, Touched::Gone),
             Some(other) if other.version != seen => (None, Touched::Changed),
             Some(mut stored) => {
                 stored.record.expires_at = expires_at;
                 (Some(stored), Touched::Done)
             }
-        };
-        to_its_end(async move { this.change_locked(&key, next).await }).await
+        })
+        .await
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
-        let (this, key) = (self.clone(), *key);
-        to_its_end(async move { this.remove_locked(&key).await }).await
+        let turn = self.shared.turns.turn(key).await;
+        let was_there = self.read(key).await?.is_some();
+        let (shared, id) = (self.shared.clone(), id(key));
+        self.to_its_end(turn, async move { shared.store.delete(&id).await }).await?;
+        Ok(was_there)
     }
 
     /// A foreign store knows no more than its answer.

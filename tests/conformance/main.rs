@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
 mod careless;
+mod slips;
 
 mod memory {
     use cloakroom::store::MemoryStore;
 
     cloakroom::store_conformance!(async { MemoryStore::new() });
     cloakroom::store_races!(async { MemoryStore::new() });
+    cloakroom::store_endurance!(async { MemoryStore::new() });
     cloakroom::index_conformance!(async { MemoryStore::new() });
     cloakroom::scan_conformance!(async { MemoryStore::new() });
     cloakroom::sweep_conformance!(async { MemoryStore::new() });

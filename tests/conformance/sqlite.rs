@@ -18,6 +18,7 @@ async fn open() -> SqliteStore {
 
 cloakroom::store_conformance!(open());
 cloakroom::store_races!(open());
+cloakroom::store_endurance!(open());
 cloakroom::index_conformance!(open());
 cloakroom::scan_conformance!(open());
 cloakroom::sweep_conformance!(open());

@@ -7,9 +7,11 @@ use cloakroom::store::{
     Created, MemoryStore, Record, Replaced, Result, Store, StoreErrorKind, StoreKey, Stored,
     Touched, Version,
 };
+use cloakroom::testing::FaultyStore;
 use cloakroom::{Session, StoredFactory, Timestamp};
 
 use crate::site::Site;
+use crate::yielding::Yielding;
 
 /// Counts how often it is asked; says no if it was told to.
 #[derive(Clone)]
@@ -74,6 +76,17 @@ async fn s77_what_must_not_be_undone_is_confirmed_and_nothing_else() {
     }
     site.visit(&*cookie, async |session| session.invalidate().unwrap()).await;
     assert_eq!(asked.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn s77_a_store_around_another_asks_that_one() {
+    let (inner, asked) = (MemoryStore::new(), Arc::<AtomicUsize>::default());
+    let replicated = Replicated { inner, asked: asked.clone(), fails: true };
+    let (faulty, yielding) = (FaultyStore::new(replicated.clone()), Yielding(replicated));
+    let key = StoreKey::from_bytes([1; 16]);
+    assert!(faulty.await_replication(&key).await.is_err());
+    assert!(yielding.await_replication(&key).await.is_err());
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 //! Server-side sessions that several requests write at once: nothing is lost unseen.
 
+use std::time::Duration;
+
 use cloakroom::factory::Overwrite;
+use cloakroom::session::Limits;
+use cloakroom::store::Scan;
 use cloakroom::{Key, Session};
 
 use crate::site::{Stored, Visit};
@@ -47,6 +51,23 @@ async fn s62_changes_add_up_and_appends_follow_each_other() {
     };
     race(&stored, &cookie, add(1), add(10)).await;
     assert_eq!(stored.look(&cookie).await, r#"n=11 _f_=["10","1"]"#);
+}
+
+#[tokio::test]
+async fn s62_a_look_that_was_overtaken_leaves_the_end_that_the_other_set() {
+    let limits =
+        |idle| Limits { idle: Some(Duration::from_secs(idle)), absolute: None, persistent: true };
+    let stored = Stored::with(|it| it.limits(limits(1000)));
+    let cookie = stored.begin().await;
+    stored.clock.advance(Duration::from_secs(500));
+    let look = async |session: Session| assert_eq!(session.len(), 1);
+    let shorten = async |session: Session| session.set_limits(limits(60)).unwrap();
+    let visit = race(&stored, &cookie, look, shorten).await;
+    assert!(visit.set_cookies().is_empty(), "it knows nothing of the new end");
+    assert!(stored.events().is_empty(), "nothing was lost, and nobody was ended");
+    let page = stored.store.scan(None, 10).await.unwrap();
+    let ends = page.records[0].stored.record.expires_at;
+    assert_eq!(ends.as_secs(), 1_700_000_500 + 60);
 }
 
 #[tokio::test]

@@ -1,0 +1,18 @@
+//! A record that was written very often: as often as a smaller column could not count.
+
+use cloakroom::Timestamp;
+use cloakroom::store::{Created, Record, Replaced, Store, StoreKey, Version};
+
+/// `set` gives the only record that there is the version that so many writes would have left.
+pub async fn assert_they_go_on<S: Store>(store: S, mut set: impl AsyncFnMut(i64)) {
+    let (key, record) = (StoreKey::from_bytes([1; 16]), Record::new("data", Timestamp::MAX, None));
+    assert!(matches!(store.create(&key, &record).await.unwrap(), Created::Done(_)));
+    for last in [0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff, i64::MAX] {
+        set(last).await;
+        let last = Version::from_number(last.cast_unsigned());
+        let replaced = store.replace(&key, last, &record).await.unwrap();
+        assert_eq!(replaced, Replaced::Done(last.next()));
+        let there = store.load(&key).await.unwrap().unwrap();
+        assert_eq!(there.version.number(), last.number() + 1);
+    }
+}
