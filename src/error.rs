@@ -119,8 +119,9 @@ pub enum Error {
         /// How often it was tried.
         attempts: usize,
     },
-    /// The request read this key and then set it, and another request changed it in between; nothing of this one was
-    /// kept. [`Session::modify`](crate::Session::modify) does not have that problem.
+    /// The request read this key and then set it, or decided by it in
+    /// [`modify_strict`](crate::Session::modify_strict), and another request changed it in between; of this one's changes
+    /// nothing was kept. [`Session::modify`](crate::Session::modify) does not have that problem.
     #[error(
         "session value {key:?} was changed by another request after this one had read it; \
          try again, or use `modify`"
