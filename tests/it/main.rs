@@ -17,6 +17,7 @@ mod stored_confirmed;
 mod stored_endings;
 mod stored_faults;
 mod stored_flash;
+mod stored_owners;
 mod stored_races;
 mod vectors;
 mod yielding;
