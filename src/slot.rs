@@ -9,20 +9,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use http::{Extensions, HeaderMap, HeaderName, Request, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, Request};
 use tokio::sync::OnceCell;
 
 use crate::cookie::{CookieHeader, SetCookies};
 use crate::factory::{Commit, SessionFactory};
-use crate::session::{BoxFuture, Ending};
+use crate::session::BoxFuture;
 use crate::{Error, Session};
 
 #[cfg(any(feature = "tower", feature = "actix"))]
 mod answering;
+mod ending;
 mod head;
 
 #[cfg(any(feature = "tower", feature = "actix"))]
 pub(crate) use answering::{Answering, InsteadOf};
+pub(crate) use ending::Answer;
 pub(crate) use head::Head;
 #[cfg(any(feature = "tower", feature = "actix"))]
 pub(crate) use head::Outgoing;
@@ -86,17 +88,6 @@ struct Open {
     is_prefetch: bool,
 }
 
-/// How a request ended, as its adapter saw it.
-#[derive(Clone, Copy)]
-pub(crate) enum Answer {
-    /// With a response of this status; to `HEAD` without its body.
-    Response { status: StatusCode, is_head: bool },
-    /// Not with a response, but with an error or a panic.
-    Failure,
-    /// The client went away while the handler worked.
-    Cancelled,
-}
-
 impl Slot {
     /// The headers that opening a session looks at.
     #[cfg(feature = "actix")]
@@ -135,23 +126,8 @@ impl Slot {
             return Some(Closed::AtRest(head.of_gone(is_gone)));
         }
         let (factory, base) = (self.0.factory.clone(), open.base.clone());
-        let commit = open.session.close(ending(answer, open.is_prefetch));
+        let commit = open.session.close(answer.ending(open.is_prefetch));
         Some(Closed::Changed(Changed { factory, base, commit }))
-    }
-}
-
-fn ending(answer: Answer, is_prefetch: bool) -> Ending {
-    match answer {
-        Answer::Failure => Ending::Broken,
-        Answer::Cancelled => Ending::Cancelled,
-        Answer::Response { status, .. } if status.is_server_error() => Ending::Failed,
-        Answer::Response { status, is_head } => {
-            if is_head || is_prefetch || status == StatusCode::NOT_MODIFIED {
-                Ending::Unseen
-            } else {
-                Ending::Shown
-            }
-        }
     }
 }
 

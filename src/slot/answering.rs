@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use http::header::LOCATION;
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 
@@ -80,7 +81,9 @@ where
                 Poll::Ready(Err(_)) => Handled::Failed,
             };
             let mut response = ready!(polled)?;
-            let answer = Answer::Response { status: response.status(), is_head: *this.is_head };
+            let (status, is_head) = (response.status(), *this.is_head);
+            let has_location = response.has(&LOCATION);
+            let answer = Answer::Response { status, is_head, has_location };
             match this.slot.close(answer) {
                 None => return Poll::Ready(Ok(response)),
                 Some(Closed::AtRest(head)) => {

@@ -11,6 +11,7 @@ mod identity;
 mod layer;
 mod replay;
 mod session;
+mod shown;
 mod site;
 mod stored;
 mod stored_confirmed;
