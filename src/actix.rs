@@ -5,7 +5,7 @@
 //!
 //! A handler that fails is answered by actix-web before the layer sees it, and its session is kept as it is for every
 //! response of that status. Where a *middleware* inside of the layer fails, there is no response yet: the session is
-//! kept as after a panic, and no cookie goes out (R24).
+//! kept as after a panic, before the error goes on, and no cookie goes out (R24).
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -111,7 +111,7 @@ pin_project! {
         F: Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
     {
         #[pin]
-        answering: Answering<MapOk<F, Widen<B>>, ServiceResponse<EitherBody<B>>, E>,
+        answering: Answering<MapOk<F, Widen<B>>, E>,
         outer: Option<Slot>,
     }
 }

@@ -64,7 +64,7 @@ where
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResBody, E>;
+    type Future = ResponseFuture<S::Future, E>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -82,13 +82,16 @@ where
 
 pin_project! {
     /// The future of a [`SessionService`].
-    pub struct ResponseFuture<F, B, E> {
+    pub struct ResponseFuture<F, E>
+    where
+        F: Future,
+    {
         #[pin]
-        answering: Answering<F, Response<B>, E>,
+        answering: Answering<F, E>,
     }
 }
 
-impl<F, B, E, R> Future for ResponseFuture<F, B, E>
+impl<F, B, E, R> Future for ResponseFuture<F, E>
 where
     F: Future<Output = Result<Response<B>, R>>,
     E: ErrorResponse<B>,
