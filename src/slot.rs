@@ -188,12 +188,28 @@ impl Session {
     /// The session of a request that came through a [session layer](crate::SessionLayer): opened at the first call,
     /// the same one at every later call.
     ///
-    /// Handlers of axum take a `Session` as an argument instead.
+    /// Handlers of axum take a `Session` as an argument instead; its middleware asks like this:
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use axum::{Router, extract::Request, middleware::{Next, from_fn}, response::Response};
+    /// use cloakroom::{Error, Session};
+    ///
+    /// async fn count(request: Request, next: Next) -> Result<Response, Error> {
+    ///     let session = Session::of(&request).await?;
+    ///     session.modify("requests", |requests: &mut u64| *requests += 1)?;
+    ///     Ok(next.run(request).await)
+    /// }
+    ///
+    /// let app: Router = Router::new().layer(from_fn(count)); // and then the session layer
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::NoLayer`] where no layer is installed; whatever the factory fails with.
-    pub async fn of<B>(request: &Request<B>) -> Result<Self, Error> {
-        Self::of_parts(request.extensions(), request.headers()).await
+    pub fn of<B>(request: &Request<B>) -> impl Future<Output = Result<Self, Error>> + Send {
+        // Not `async`, so that the future has the head only: a body need not be `Sync`, and that of axum is not.
+        Self::of_parts(request.extensions(), request.headers())
     }
 
     /// As [`of`](Session::of), for a request that was taken apart.
