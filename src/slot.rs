@@ -33,7 +33,7 @@ use head::has_word;
 type AnyBase = Arc<dyn Any + Send + Sync>;
 
 /// A [`SessionFactory`] whose type is forgotten, so that handlers need not name it.
-pub(crate) trait AnyFactory: Send + Sync {
+pub(crate) trait AnyFactory: Any + Send + Sync {
     fn open<'a>(
         &'a self,
         headers: &'a HeaderMap,
@@ -43,6 +43,7 @@ pub(crate) trait AnyFactory: Send + Sync {
         base: AnyBase,
         commit: Commit,
     ) -> BoxFuture<'static, Result<SetCookies, Error>>;
+    fn is(&self, other: &dyn AnyFactory) -> bool;
 }
 
 impl<F: SessionFactory> AnyFactory for F {
@@ -69,6 +70,11 @@ impl<F: SessionFactory> AnyFactory for F {
             SessionFactory::commit(&*self, base, commit).await
         })
     }
+
+    fn is(&self, other: &dyn AnyFactory) -> bool {
+        let other: &dyn Any = other;
+        other.downcast_ref().is_some_and(|other| self.is_same(other))
+    }
 }
 
 /// One request's session, perhaps not opened yet. Clones are the same slot.
@@ -77,6 +83,8 @@ pub(crate) struct Slot(Arc<Place>);
 
 struct Place {
     factory: Arc<dyn AnyFactory>,
+    /// That of the layer around, which has another factory, or none.
+    outer: Option<Slot>,
     opened: OnceCell<Open>,
     closed: AtomicBool,
 }
@@ -88,13 +96,44 @@ struct Open {
     is_prefetch: bool,
 }
 
+/// How a layer comes to the slot of a request.
+pub(crate) enum Entry {
+    /// It made one, and keeps its session.
+    Own(Slot),
+    /// A layer around it with the same factory made one, and keeps its session: there is one for a request (R4).
+    Outer(Slot),
+}
+
+impl Entry {
+    /// The slot for what is inside of the layer.
+    pub(crate) fn slot(&self) -> Slot {
+        let (Self::Own(slot) | Self::Outer(slot)) = self;
+        slot.clone()
+    }
+}
+
 impl Slot {
     /// The headers that opening a session looks at.
     #[cfg(feature = "actix")]
     pub(crate) const HEADERS: [HeaderName; 2] = [CookieHeader::NAME, SEC_PURPOSE];
 
-    pub(crate) fn new(factory: Arc<dyn AnyFactory>) -> Self {
-        Self(Arc::new(Place { factory, opened: OnceCell::new(), closed: AtomicBool::new(false) }))
+    /// For a request that comes to the layer of this factory with `outer` in its extensions.
+    pub(crate) fn enter(factory: &Arc<dyn AnyFactory>, outer: Option<&Self>) -> Entry {
+        if let Some(same) = outer.and_then(|outer| outer.of(factory)) {
+            return Entry::Outer(same.clone());
+        }
+        let (factory, outer) = (factory.clone(), outer.cloned());
+        let closed = AtomicBool::new(false);
+        Entry::Own(Self(Arc::new(Place { factory, outer, opened: OnceCell::new(), closed })))
+    }
+
+    /// This slot or one around it that is of this factory and not closed yet.
+    fn of(&self, factory: &Arc<dyn AnyFactory>) -> Option<&Self> {
+        let is_same = factory.is(&*self.0.factory);
+        if is_same && !self.0.closed.load(Ordering::SeqCst) {
+            return Some(self);
+        }
+        self.0.outer.as_ref()?.of(factory)
     }
 
     /// The session, opened if this is the first asking (R4).

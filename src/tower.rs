@@ -71,12 +71,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let slot = self.layer.slot();
-        request.extensions_mut().insert(slot.clone());
+        let entry = self.layer.enter(request.extensions().get());
+        request.extensions_mut().insert(entry.slot());
         let is_head = request.method() == Method::HEAD;
         let handler = self.inner.call(request);
         let on_error = self.layer.on_error.clone();
-        ResponseFuture { answering: Answering::new(handler, slot, is_head, on_error) }
+        ResponseFuture { answering: Answering::new(handler, entry, is_head, on_error) }
     }
 }
 

@@ -12,7 +12,7 @@ use http::header::LOCATION;
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 
-use super::{Answer, Closed, Head, Keeping, Outgoing, Slot};
+use super::{Answer, Closed, Entry, Head, Keeping, Outgoing, Slot};
 use crate::Error;
 use crate::error::causes;
 
@@ -39,7 +39,8 @@ pin_project! {
     {
         #[pin]
         handler: F,
-        slot: Slot,
+        // `None` where a layer around this one keeps the session.
+        slot: Option<Slot>,
         is_head: bool,
         on_error: E,
         handled: Handled,
@@ -52,9 +53,10 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let keeping = match this.keeping.take() {
-                Some((keeping, _)) => Some(keeping),
-                None => unanswered(this.slot, *this.handled),
+            let keeping = match (this.keeping.take(), this.slot) {
+                (Some((keeping, _)), _) => Some(keeping),
+                (None, Some(slot)) => unanswered(slot, *this.handled),
+                (None, None) => None,
             };
             if let Some(keeping) = keeping {
                 keep_in_background(keeping);
@@ -64,7 +66,11 @@ pin_project! {
 }
 
 impl<F: Future, E> Answering<F, E> {
-    pub(crate) const fn new(handler: F, slot: Slot, is_head: bool, on_error: E) -> Self {
+    pub(crate) fn new(handler: F, entry: Entry, is_head: bool, on_error: E) -> Self {
+        let slot = match entry {
+            Entry::Own(slot) => Some(slot),
+            Entry::Outer(_) => None,
+        };
         Self { handler, slot, is_head, on_error, handled: Handled::NotYet, keeping: None }
     }
 }
@@ -88,7 +94,8 @@ where
                 Poll::Ready(Err(_)) => Handled::Failed,
             };
             let mut answered = ready!(polled);
-            match close(this.slot, *this.is_head, &mut answered) {
+            let slot = this.slot.as_ref();
+            match slot.and_then(|slot| close(slot, *this.is_head, &mut answered)) {
                 None => return Poll::Ready(answered),
                 Some(keeping) => *this.keeping = Some((keeping, answered)),
             }

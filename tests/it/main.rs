@@ -9,6 +9,7 @@ mod forged;
 mod histories;
 mod identity;
 mod layer;
+mod middleware;
 mod replay;
 mod session;
 mod shown;
