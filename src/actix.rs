@@ -3,9 +3,13 @@
 //! [`SessionLayer`] is given to `wrap`, of an application, a scope or a resource; the innermost is the one whose
 //! sessions a handler gets. A middleware takes its session by `request.extract::<Session>()`.
 //!
+//! Where a handler also serves routes without a layer, it takes a `Result<Session, Error>`, and
+//! [`Error::NoLayer`] says that there is none. Not an `Option<Session>`: actix-web makes `None` of every error, also of
+//! a store that does not answer.
+//!
 //! A handler that fails is answered by actix-web before the layer sees it, and its session is kept as it is for every
 //! response of that status. Where a *middleware* inside of the layer fails, there is no response yet: the session is
-//! kept as after a panic, and no cookie goes out (R24).
+//! kept as after a panic, before the error goes on, and no cookie goes out (R24).
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
@@ -91,13 +95,13 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let slot = self.layer.slot();
-        let outer = request.extensions_mut().insert(slot.clone());
+        let entry = self.layer.enter(request.extensions().get());
+        let outer = request.extensions_mut().insert(entry.slot());
         let is_head = request.method() == Method::HEAD;
         let widen: Widen<B> = ServiceResponse::map_into_left_body;
         let handler = self.inner.call(request).map_ok(widen);
         let on_error = self.layer.on_error.clone();
-        ResponseFuture { answering: Answering::new(handler, slot, is_head, on_error), outer }
+        ResponseFuture { answering: Answering::new(handler, entry, is_head, on_error), outer }
     }
 }
 
@@ -111,7 +115,7 @@ pin_project! {
         F: Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
     {
         #[pin]
-        answering: Answering<MapOk<F, Widen<B>>, ServiceResponse<EitherBody<B>>, E>,
+        answering: Answering<MapOk<F, Widen<B>>, E>,
         outer: Option<Slot>,
     }
 }

@@ -147,6 +147,12 @@ pub enum Error {
     /// The request may have come from another site, and was refused.
     #[error(transparent)]
     Csrf(#[from] CsrfError),
+    /// The session is nobody's, so that there is no owner whose sessions could be ended.
+    #[error(
+        "this session has no owner, so it has no others that could be ended: call `set_owner` where the \
+         visitor signs in, and offer this to visitors who are signed in"
+    )]
+    NoOwner,
     /// The session's factory has no such thing.
     #[error("{what} needs a session that is kept on a server, in a request: use a `StoredFactory`")]
     NotSupported {
@@ -185,12 +191,13 @@ impl Error {
             Self::Panicked { .. } => "panicked",
             Self::NotYet => "not_yet",
             Self::Csrf(_) => "csrf",
+            Self::NoOwner => "no_owner",
             Self::NotSupported { .. } => "not_supported",
         }
     }
 
     /// The status to answer with: 503 when a later try may succeed, 409 for a refused overwrite, 400 or 403 for a request
-    /// that may have come from elsewhere, else 500.
+    /// that may have come from elsewhere, 403 for a visitor who would have to be signed in, else 500.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
@@ -199,6 +206,7 @@ impl Error {
             }
             Self::Overwrites { .. } => StatusCode::CONFLICT,
             Self::Csrf(refused) => refused.rule().status(),
+            Self::NoOwner => StatusCode::FORBIDDEN,
             Self::NotYet
             | Self::OutOfBounds { .. }
             | Self::Panicked { .. }

@@ -110,4 +110,10 @@ pub trait SessionFactory: Send + Sync + 'static {
         base: &Self::Base,
         commit: Commit,
     ) -> impl Future<Output = Result<SetCookies, Error>> + Send;
+
+    /// Whether `other` is this factory, as its clones are if there are any. A layer inside of another with the same
+    /// factory uses the session that the other has, so that a request has one. Only where it lies in memory, unless said.
+    fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
 }

@@ -152,7 +152,13 @@ impl Session {
         self.push_flash(queue.as_ref(), message, true)
     }
 
-    /// Takes all messages of a queue, oldest first; they will not be shown again.
+    /// Takes all messages of a queue, oldest first, to show them in this request's response; they will not be shown
+    /// again.
+    ///
+    /// If nobody sees the response, they wait for the next one: if it is an error of 5xx or there is none; if it sends
+    /// the browser elsewhere or has nothing to show, that is any 1xx or 3xx, 204, 205, or 201 with `Location`; if it
+    /// answers `HEAD` or a prefetch (S67). So take them where they are shown, and leave them where you redirect. To throw
+    /// a queue's messages away, [`remove`](Session::remove) its key instead.
     ///
     /// A queue that is empty or not there gives an empty vector and writes nothing.
     ///

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::SessionFactory;
-use crate::slot::{AnyFactory, Slot};
+use crate::slot::{AnyFactory, Entry, Slot};
 
 /// Gives every request behind it a session: a layer for axum and any other tower service, a middleware for actix-web.
 /// `E` makes the response for a session that could not be kept.
@@ -47,6 +47,16 @@ use crate::slot::{AnyFactory, Slot};
 /// # app();
 /// # }
 /// ```
+/// # Layers inside of layers
+/// A clone of a layer inside of the layer itself, around a nested router or a scope, uses the session of the outer one:
+/// a request has one session and one cookie, which the outermost keeps, by its own [`on_error`](SessionLayer::on_error).
+/// So does another layer of [the same factory](SessionFactory::is_same), such as a clone of a
+/// [`StoredFactory`](crate::StoredFactory).
+///
+/// Layers of different factories have different sessions, under cookies that must differ in name. What is inside of
+/// both gets the session of the inner one. A middleware between them, or around the inner one, has that of the outer
+/// one, also after the inner one has answered; in tower it asks for it before it calls the inner service, because it
+/// has no request afterwards.
 #[derive(Clone)]
 pub struct SessionLayer<E = PlainText> {
     factory: Arc<dyn AnyFactory>,
@@ -83,9 +93,9 @@ impl<E> SessionLayer<E> {
         SessionLayer { factory: self.factory, on_error }
     }
 
-    /// The place for the session of a request that comes in.
-    pub(crate) fn slot(&self) -> Slot {
-        Slot::new(self.factory.clone())
+    /// The place for the session of a request that comes in, perhaps from a layer around this one.
+    pub(crate) fn enter(&self, outer: Option<&Slot>) -> Entry {
+        Slot::enter(&self.factory, outer)
     }
 }
 

@@ -109,10 +109,25 @@ pub(crate) struct State {
 
 /// Creation and reading.
 impl Session {
-    /// A session of no request, for tests and examples. It is never kept anywhere.
+    /// A session of no request, for tests and examples. It is never kept anywhere, but can have an owner.
+    ///
+    /// ```
+    /// # use cloakroom::Session;
+    /// fn greeting(session: &Session) -> String {
+    ///     format!("Hello {}", session.owner().as_deref().unwrap_or("stranger"))
+    /// }
+    ///
+    /// let session = Session::detached();
+    /// assert_eq!(greeting(&session), "Hello stranger");
+    /// session.set_owner("ada")?;
+    /// assert_eq!(greeting(&session), "Hello ada");
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     #[must_use]
     pub fn detached() -> Self {
-        Self::open(Opened::absent(Timestamp::from_secs(0), ())).0
+        let mut opened = Opened::absent(Timestamp::from_secs(0), ());
+        opened.facts.server = Some(Server::nowhere());
+        Self::open(opened).0
     }
 
     /// Reads a value, or `None` where there is none.

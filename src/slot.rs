@@ -9,20 +9,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use http::{Extensions, HeaderMap, HeaderName, Request, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, Request};
 use tokio::sync::OnceCell;
 
 use crate::cookie::{CookieHeader, SetCookies};
 use crate::factory::{Commit, SessionFactory};
-use crate::session::{BoxFuture, Ending};
+use crate::session::BoxFuture;
 use crate::{Error, Session};
 
 #[cfg(any(feature = "tower", feature = "actix"))]
 mod answering;
+mod ending;
 mod head;
 
 #[cfg(any(feature = "tower", feature = "actix"))]
 pub(crate) use answering::{Answering, InsteadOf};
+pub(crate) use ending::Answer;
 pub(crate) use head::Head;
 #[cfg(any(feature = "tower", feature = "actix"))]
 pub(crate) use head::Outgoing;
@@ -31,7 +33,7 @@ use head::has_word;
 type AnyBase = Arc<dyn Any + Send + Sync>;
 
 /// A [`SessionFactory`] whose type is forgotten, so that handlers need not name it.
-pub(crate) trait AnyFactory: Send + Sync {
+pub(crate) trait AnyFactory: Any + Send + Sync {
     fn open<'a>(
         &'a self,
         headers: &'a HeaderMap,
@@ -41,6 +43,7 @@ pub(crate) trait AnyFactory: Send + Sync {
         base: AnyBase,
         commit: Commit,
     ) -> BoxFuture<'static, Result<SetCookies, Error>>;
+    fn is(&self, other: &dyn AnyFactory) -> bool;
 }
 
 impl<F: SessionFactory> AnyFactory for F {
@@ -67,6 +70,11 @@ impl<F: SessionFactory> AnyFactory for F {
             SessionFactory::commit(&*self, base, commit).await
         })
     }
+
+    fn is(&self, other: &dyn AnyFactory) -> bool {
+        let other: &dyn Any = other;
+        other.downcast_ref().is_some_and(|other| self.is_same(other))
+    }
 }
 
 /// One request's session, perhaps not opened yet. Clones are the same slot.
@@ -75,6 +83,8 @@ pub(crate) struct Slot(Arc<Place>);
 
 struct Place {
     factory: Arc<dyn AnyFactory>,
+    /// That of the layer around, which has another factory, or none.
+    outer: Option<Slot>,
     opened: OnceCell<Open>,
     closed: AtomicBool,
 }
@@ -86,15 +96,20 @@ struct Open {
     is_prefetch: bool,
 }
 
-/// How a request ended, as its adapter saw it.
-#[derive(Clone, Copy)]
-pub(crate) enum Answer {
-    /// With a response of this status; to `HEAD` without its body.
-    Response { status: StatusCode, is_head: bool },
-    /// Not with a response, but with an error or a panic.
-    Failure,
-    /// The client went away while the handler worked.
-    Cancelled,
+/// How a layer comes to the slot of a request.
+pub(crate) enum Entry {
+    /// It made one, and keeps its session.
+    Own(Slot),
+    /// A layer around it with the same factory made one, and keeps its session: there is one for a request (R4).
+    Outer(Slot),
+}
+
+impl Entry {
+    /// The slot for what is inside of the layer.
+    pub(crate) fn slot(&self) -> Slot {
+        let (Self::Own(slot) | Self::Outer(slot)) = self;
+        slot.clone()
+    }
 }
 
 impl Slot {
@@ -102,8 +117,23 @@ impl Slot {
     #[cfg(feature = "actix")]
     pub(crate) const HEADERS: [HeaderName; 2] = [CookieHeader::NAME, SEC_PURPOSE];
 
-    pub(crate) fn new(factory: Arc<dyn AnyFactory>) -> Self {
-        Self(Arc::new(Place { factory, opened: OnceCell::new(), closed: AtomicBool::new(false) }))
+    /// For a request that comes to the layer of this factory with `outer` in its extensions.
+    pub(crate) fn enter(factory: &Arc<dyn AnyFactory>, outer: Option<&Self>) -> Entry {
+        if let Some(same) = outer.and_then(|outer| outer.of(factory)) {
+            return Entry::Outer(same.clone());
+        }
+        let (factory, outer) = (factory.clone(), outer.cloned());
+        let closed = AtomicBool::new(false);
+        Entry::Own(Self(Arc::new(Place { factory, outer, opened: OnceCell::new(), closed })))
+    }
+
+    /// This slot or one around it that is of this factory and not closed yet.
+    fn of(&self, factory: &Arc<dyn AnyFactory>) -> Option<&Self> {
+        let is_same = factory.is(&*self.0.factory);
+        if is_same && !self.0.closed.load(Ordering::SeqCst) {
+            return Some(self);
+        }
+        self.0.outer.as_ref()?.of(factory)
     }
 
     /// The session, opened if this is the first asking (R4).
@@ -135,23 +165,8 @@ impl Slot {
             return Some(Closed::AtRest(head.of_gone(is_gone)));
         }
         let (factory, base) = (self.0.factory.clone(), open.base.clone());
-        let commit = open.session.close(ending(answer, open.is_prefetch));
+        let commit = open.session.close(answer.ending(open.is_prefetch));
         Some(Closed::Changed(Changed { factory, base, commit }))
-    }
-}
-
-fn ending(answer: Answer, is_prefetch: bool) -> Ending {
-    match answer {
-        Answer::Failure => Ending::Broken,
-        Answer::Cancelled => Ending::Cancelled,
-        Answer::Response { status, .. } if status.is_server_error() => Ending::Failed,
-        Answer::Response { status, is_head } => {
-            if is_head || is_prefetch || status == StatusCode::NOT_MODIFIED {
-                Ending::Unseen
-            } else {
-                Ending::Shown
-            }
-        }
     }
 }
 
@@ -218,12 +233,28 @@ impl Session {
     /// The session of a request that came through a [session layer](crate::SessionLayer): opened at the first call,
     /// the same one at every later call.
     ///
-    /// Handlers of axum take a `Session` as an argument instead.
+    /// Handlers of axum take a `Session` as an argument instead; its middleware asks like this:
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")] {
+    /// use axum::{Router, extract::Request, middleware::{Next, from_fn}, response::Response};
+    /// use cloakroom::{Error, Session};
+    ///
+    /// async fn count(request: Request, next: Next) -> Result<Response, Error> {
+    ///     let session = Session::of(&request).await?;
+    ///     session.modify("requests", |requests: &mut u64| *requests += 1)?;
+    ///     Ok(next.run(request).await)
+    /// }
+    ///
+    /// let app: Router = Router::new().layer(from_fn(count)); // and then the session layer
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::NoLayer`] where no layer is installed; whatever the factory fails with.
-    pub async fn of<B>(request: &Request<B>) -> Result<Self, Error> {
-        Self::of_parts(request.extensions(), request.headers()).await
+    pub fn of<B>(request: &Request<B>) -> impl Future<Output = Result<Self, Error>> + Send {
+        // Not `async`, so that the future has the head only: a body need not be `Sync`, and that of axum is not.
+        Self::of_parts(request.extensions(), request.headers())
     }
 
     /// As [`of`](Session::of), for a request that was taken apart.

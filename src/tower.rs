@@ -64,31 +64,34 @@ where
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResBody, E>;
+    type Future = ResponseFuture<S::Future, E>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let slot = self.layer.slot();
-        request.extensions_mut().insert(slot.clone());
+        let entry = self.layer.enter(request.extensions().get());
+        request.extensions_mut().insert(entry.slot());
         let is_head = request.method() == Method::HEAD;
         let handler = self.inner.call(request);
         let on_error = self.layer.on_error.clone();
-        ResponseFuture { answering: Answering::new(handler, slot, is_head, on_error) }
+        ResponseFuture { answering: Answering::new(handler, entry, is_head, on_error) }
     }
 }
 
 pin_project! {
     /// The future of a [`SessionService`].
-    pub struct ResponseFuture<F, B, E> {
+    pub struct ResponseFuture<F, E>
+    where
+        F: Future,
+    {
         #[pin]
-        answering: Answering<F, Response<B>, E>,
+        answering: Answering<F, E>,
     }
 }
 
-impl<F, B, E, R> Future for ResponseFuture<F, B, E>
+impl<F, B, E, R> Future for ResponseFuture<F, E>
 where
     F: Future<Output = Result<Response<B>, R>>,
     E: ErrorResponse<B>,

@@ -84,8 +84,11 @@ async fn sessions_are_listed_shown_counted_and_revoked() {
         let (out, ..) = ask(&["show", &ids[2]]);
         assert_eq!(lines(&out)[0]["values"]["colour"], json!("a value of the session\u{9b}31m"));
         assert!(!out.contains('\u{9b}'), "what a terminal obeys is not printed");
-        assert_eq!(lines(&ask(&["count"]).0), [json!({"count": 3})]);
-        assert_eq!(lines(&ask(&["count", "--owner", "bob"]).0), [json!({"count": 1})]);
+        assert_eq!(lines(&ask(&["count"]).0), [json!({"count": 3, "unreadable": 0})]);
+        assert_eq!(
+            lines(&ask(&["count", "--owner", "bob"]).0),
+            [json!({"count": 1, "unreadable": 0})]
+        );
         assert_eq!(ask(&["revoke", "--owner", "bob", "--id", &ids[0]]).2, 1, "it is ada's");
         let (out, ..) = ask(&["revoke", "--owner", "ada", "--id", &ids[0]]);
         assert_eq!(lines(&out), [json!({"revoked": 1})]);
@@ -98,14 +101,14 @@ async fn sessions_are_listed_shown_counted_and_revoked() {
             begin(&url, owner).await;
         }
         assert_eq!(lines(&ask(&["revoke", "--everybody"]).0), [json!({"revoked": 2})]);
-        assert_eq!(lines(&ask(&["count"]).0), [json!({"count": 0})]);
+        assert_eq!(lines(&ask(&["count"]).0), [json!({"count": 0, "unreadable": 0})]);
     }
 }
 
 /// A record that is no session, until the second `end`.
-async fn put_unreadable(url: &str, number: u8, end: i64) -> String {
+async fn put_unreadable(url: &str, number: u8, end: i64, owner: Option<&str>) -> String {
     let (store, key) = (AnyStore::open(url).await.unwrap(), StoreKey::from_bytes([number; 16]));
-    let record = Record::new(&b"unreadable"[..], Timestamp::from_secs(end), None);
+    let record = Record::new(&b"unreadable"[..], Timestamp::from_secs(end), owner.map(Into::into));
     let _ = store.create(&key, &record).await.unwrap();
     key.to_string()
 }
@@ -115,7 +118,7 @@ async fn what_has_expired_is_swept_and_not_listed() {
     let (_folder, url) = sqlite();
     begin(&url, "ada").await;
     for number in 0..250_u8 {
-        put_unreadable(&url, number, 1).await;
+        put_unreadable(&url, number, 1, None).await;
     }
     assert_eq!(run(&["sessions", "count", "--store", &url]).0, "1\n");
     let (out, error, status) = run(&["sessions", "sweep", "--progress", "--store", &url]);
@@ -126,18 +129,39 @@ async fn what_has_expired_is_swept_and_not_listed() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_is_named_and_can_be_ended() {
+async fn s29_a_record_that_cannot_be_read_is_listed_counted_and_can_be_ended() {
     let (_folder, file) = sqlite();
     let redis = Redis::start().unwrap();
     for url in [file, redis.url()] {
-        begin(&url, "ada").await;
-        let ids = [put_unreadable(&url, 1, FAR).await, put_unreadable(&url, 2, FAR).await];
+        let good = begin(&url, "ada").await.0;
+        let hers = put_unreadable(&url, 1, FAR, Some("ada")).await;
+        let nobody_s = put_unreadable(&url, 2, FAR, None).await;
         let ask = |words: &[&str]| run(&[&["sessions"], words, &["--store", &url]].concat());
-        let (_, error, status) = ask(&["list"]);
-        assert!(ids.iter().any(|id| error.contains(id)) && status == 3, "{error}");
-        assert_eq!(ask(&["revoke", "--id", &ids[0]]).0, "1\n");
+        let facts = |text: &str, id: &str| {
+            let found = lines(text).into_iter().find(|line| line["id"] == id).unwrap();
+            [&found["readable"], &found["created"], &found["keys"]].map(Value::is_null)
+        };
+        let (out, error, status) = ask(&["list", "--json"]);
+        assert_eq!((lines(&out).len(), status), (3, 0), "{error}");
+        assert_eq!(facts(&out, &good), [false, false, false]);
+        assert_eq!(facts(&out, &nobody_s), [false, true, true]);
+        let (out, ..) = ask(&["list", "--owner", "ada"]);
+        let marked = out.lines().find(|line| line.starts_with(&hers)).unwrap();
+        assert!(marked.contains("unreadable") && marked.ends_with("\"ada\""), "{out}");
+        assert!(out.lines().any(|line| line.starts_with(&good)), "{out}");
+
+        let (out, _, status) = ask(&["show", &hers, "--json"]);
+        assert_eq!((&lines(&out)[0]["readable"], status), (&json!(false), 0), "{out}");
+        let (out, error, _) = ask(&["count"]);
+        assert_eq!((&*out, &*error), ("3\n", "2 of them cannot be read\n"));
+        let counted = json!({"count": 2, "unreadable": 1});
+        assert_eq!(lines(&ask(&["count", "--owner", "ada", "--json"]).0), [counted]);
+
+        assert_eq!(ask(&["revoke", "--id", &hers]).0, "1\n");
+        put_unreadable(&url, 3, FAR, Some("ada")).await;
+        assert_eq!(ask(&["revoke", "--owner", "ada"]).0, "2\n");
         let (out, error, _) = ask(&["revoke", "--everybody"]);
-        assert_eq!(out, "2\n", "{error}");
+        assert_eq!(out, "1\n", "{error}");
         assert_eq!(ask(&["count"]).0, "0\n");
     }
 }

@@ -70,6 +70,10 @@ impl<B> Outgoing for ServiceResponse<EitherBody<B>> {
         status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    fn has(&self, name: &HeaderName) -> bool {
+        self.headers().contains_key(name.as_str())
+    }
+
     fn fields(&self, name: &HeaderName) -> impl Iterator<Item = &str> {
         self.headers().get_all(name.as_str()).filter_map(|field| field.to_str().ok())
     }

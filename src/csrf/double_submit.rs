@@ -156,8 +156,14 @@ pub(super) struct Sent {
 }
 
 impl Visitor {
-    pub(super) fn new(settings: &Arc<DoubleSubmit>) -> Self {
-        Self(Arc::new(Inner { settings: settings.clone(), state: Mutex::default() }))
+    /// For a request that comes to a guard with `outer` in its extensions. `None` if that is of the same keeper, as
+    /// inside of a clone of the guard: then the outer guard sends the cookie, one for a request.
+    pub(super) fn enter(settings: &Arc<DoubleSubmit>, outer: Option<&Self>) -> Option<Self> {
+        let is_same = |outer: &Self| Arc::ptr_eq(&outer.0.settings, settings);
+        if outer.is_some_and(|outer| is_same(outer) && !outer.lock().is_closed) {
+            return None;
+        }
+        Some(Self(Arc::new(Inner { settings: settings.clone(), state: Mutex::default() })))
     }
 
     /// Reads the cookie, if nobody has yet.

@@ -37,8 +37,9 @@ impl Csrf {
     ///
     /// # Errors
     /// As [`Session::of`].
-    pub async fn of<B>(request: &Request<B>) -> Result<Self, Error> {
-        Self::of_parts(request.extensions(), request.headers()).await
+    pub fn of<B>(request: &Request<B>) -> impl Future<Output = Result<Self, Error>> + Send {
+        // As `Session::of`: the body need not be `Sync`.
+        Self::of_parts(request.extensions(), request.headers())
     }
 
     /// As [`of`](Csrf::of), for a request that was taken apart.

@@ -103,4 +103,8 @@ impl<F: SessionFactory, O: FormerSessions> SessionFactory for MovingFactory<F, O
             _ => Ok(cookies),
         }
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.factory.is_same(&other.factory)
+    }
 }

@@ -267,6 +267,10 @@ impl<S: Store> SessionFactory for StoredFactory<S> {
     async fn commit(&self, visit: &Visit<S>, commit: Commit) -> Result<SetCookies, Error> {
         visit.commit(commit).await
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
 }
 
 impl<S> Clone for StoredFactory<S> {

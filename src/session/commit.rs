@@ -76,7 +76,7 @@ pub(crate) struct NewCsrfSecret {
 pub enum Ending {
     /// With a response that its visitor gets to see.
     Shown,
-    /// With a response that nobody looks at: to `HEAD`, to a prefetch, or 304.
+    /// With a response that nobody looks at: to `HEAD` or to a prefetch, 1xx, 3xx, 204, 205, or 201 with `Location`.
     Unseen,
     /// With a response of 5xx.
     Failed,

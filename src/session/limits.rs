@@ -15,7 +15,7 @@ use crate::Timestamp;
 ///
 /// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// let remembered = Limits { idle: Some(14 * DAY), absolute: Some(90 * DAY), persistent: true };
-/// # cloakroom::Session::detached().set_limits(remembered).unwrap_err();
+/// # cloakroom::Session::detached().set_limits(remembered).unwrap();
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::commit::Commit;
 use super::entries::Entries;
-use super::opened::Opened;
+use super::opened::{Opened, Server};
 use super::value::Value;
 use crate::csrf::CsrfSecrets;
 use crate::{Error, Timestamp};
@@ -55,4 +55,34 @@ pub(crate) struct Reloaded {
     pub(crate) opened: Opened<()>,
     pub(crate) owner: Option<Arc<str>>,
     pub(crate) limits: Option<super::Limits>,
+}
+
+/// Where a session of no request is kept: it has all that a session on a server has, until something of it would have
+/// to be there.
+struct Nowhere;
+
+impl Server {
+    /// For a session that is never kept.
+    pub(super) fn nowhere() -> Self {
+        let remote = Arc::new(Nowhere);
+        Self { id: None, owner: None, limits: None, has_response: true, remote }
+    }
+}
+
+impl Remote for Nowhere {
+    fn claim<'a>(&'a self, _: &'a str, _: ClaimId) -> BoxFuture<'a, Result<Vec<Value>, Error>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn reload(self: Arc<Self>) -> BoxFuture<'static, Result<Option<Opened<()>>, Error>> {
+        Box::pin(async { Err(Error::NotSupported { what: "reading a session again" }) })
+    }
+
+    fn csrf_secrets(&self, _: Timestamp) -> CsrfSecrets {
+        CsrfSecrets::default()
+    }
+
+    fn keep(&self, _: Commit) -> BoxFuture<'_, Result<Option<Entries>, Error>> {
+        Box::pin(async { Err(Error::NotSupported { what: "keeping a handle" }) })
+    }
 }

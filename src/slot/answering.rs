@@ -1,16 +1,18 @@
 //! A response on its way out: first the handler works, then, if it asked for the session, the session is kept.
 //!
-//! Also when nobody waits any more: a request whose client went away, or whose handler panicked, is dropped, and
-//! what has to take effect then does so in a task of its own.
+//! Also where there is no response, but the service's error: it waits until what has to take effect has done so. And
+//! when nobody waits any more: a request whose client went away, or whose handler panicked, is dropped, and what has to
+//! take effect then does so in a task of its own.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use http::header::LOCATION;
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 
-use super::{Answer, Closed, Head, Keeping, Outgoing, Slot};
+use super::{Answer, Closed, Entry, Head, Keeping, Outgoing, Slot};
 use crate::Error;
 use crate::error::causes;
 
@@ -31,22 +33,30 @@ enum Handled {
 
 pin_project! {
     /// A handler at work, and what becomes of its session.
-    pub(crate) struct Answering<F, R, E> {
+    pub(crate) struct Answering<F, E>
+    where
+        F: Future,
+    {
         #[pin]
         handler: F,
-        slot: Slot,
+        // `None` where a layer around this one keeps the session.
+        slot: Option<Slot>,
         is_head: bool,
         on_error: E,
         handled: Handled,
-        keeping: Option<(Keeping, R)>,
+        keeping: Option<(Keeping, F::Output)>,
     }
 
-    impl<F, R, E> PinnedDrop for Answering<F, R, E> {
+    impl<F, E> PinnedDrop for Answering<F, E>
+    where
+        F: Future,
+    {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let keeping = match this.keeping.take() {
-                Some((keeping, _)) => Some(keeping),
-                None => unanswered(this.slot, *this.handled),
+            let keeping = match (this.keeping.take(), this.slot) {
+                (Some((keeping, _)), _) => Some(keeping),
+                (None, Some(slot)) => unanswered(slot, *this.handled),
+                (None, None) => None,
             };
             if let Some(keeping) = keeping {
                 keep_in_background(keeping);
@@ -55,13 +65,17 @@ pin_project! {
     }
 }
 
-impl<F, R, E> Answering<F, R, E> {
-    pub(crate) const fn new(handler: F, slot: Slot, is_head: bool, on_error: E) -> Self {
+impl<F: Future, E> Answering<F, E> {
+    pub(crate) fn new(handler: F, entry: Entry, is_head: bool, on_error: E) -> Self {
+        let slot = match entry {
+            Entry::Own(slot) => Some(slot),
+            Entry::Outer(_) => None,
+        };
         Self { handler, slot, is_head, on_error, handled: Handled::NotYet, keeping: None }
     }
 }
 
-impl<F, R, X, E> Future for Answering<F, R, E>
+impl<F, R, X, E> Future for Answering<F, E>
 where
     F: Future<Output = Result<R, X>>,
     R: Outgoing,
@@ -79,31 +93,47 @@ where
                 Poll::Ready(Ok(_)) => Handled::Answered,
                 Poll::Ready(Err(_)) => Handled::Failed,
             };
-            let mut response = ready!(polled)?;
-            let answer = Answer::Response { status: response.status(), is_head: *this.is_head };
-            match this.slot.close(answer) {
-                None => return Poll::Ready(Ok(response)),
-                Some(Closed::AtRest(head)) => {
-                    head.apply(&mut response);
-                    return Poll::Ready(Ok(response));
-                }
-                Some(Closed::Changed(changed)) => {
-                    *this.keeping = Some((changed.commit(), response));
-                }
+            let mut answered = ready!(polled);
+            let slot = this.slot.as_ref();
+            match slot.and_then(|slot| close(slot, *this.is_head, &mut answered)) {
+                None => return Poll::Ready(answered),
+                Some(keeping) => *this.keeping = Some((keeping, answered)),
             }
         }
         let Some((keeping, _)) = this.keeping else { return Poll::Pending };
         let kept = ready!(Pin::new(keeping).poll(context));
-        let Some((_, mut response)) = this.keeping.take() else { return Poll::Pending };
-        match kept {
-            Ok(head) => head.apply(&mut response),
-            Err((error, cookies)) => {
-                report(&error);
-                response = this.on_error.instead_of(response, &error);
-                Head::refuse_with(cookies, &mut response);
-            }
+        let Some((_, answered)) = this.keeping.take() else { return Poll::Pending };
+        if let Err((error, _)) = &kept {
+            report(error);
         }
-        Poll::Ready(Ok(response))
+        Poll::Ready(answered.map(|mut response| {
+            match kept {
+                Ok(head) => head.apply(&mut response),
+                Err((error, cookies)) => {
+                    response = this.on_error.instead_of(response, &error);
+                    Head::refuse_with(cookies, &mut response);
+                }
+            }
+            response
+        }))
+    }
+}
+
+/// What is to be kept before the answer is passed on, be it a response or the service's own error (S27). Where nothing
+/// is, the response has its head.
+fn close<R: Outgoing, X>(
+    slot: &Slot,
+    is_head: bool,
+    answered: &mut Result<R, X>,
+) -> Option<Keeping> {
+    let Ok(response) = answered else { return unanswered(slot, Handled::Failed) };
+    let (status, has_location) = (response.status(), response.has(&LOCATION));
+    match slot.close(Answer::Response { status, is_head, has_location })? {
+        Closed::AtRest(head) => {
+            head.apply(response);
+            None
+        }
+        Closed::Changed(changed) => Some(changed.commit()),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::session::Gone;
 /// A framework's response, as far as sessions touch it.
 pub(crate) trait Outgoing {
     fn status(&self) -> StatusCode;
+    fn has(&self, name: &HeaderName) -> bool;
     /// The fields of this name, those that are text.
     fn fields(&self, name: &HeaderName) -> impl Iterator<Item = &str>;
     fn append(&mut self, name: HeaderName, value: HeaderValue);
@@ -21,6 +22,10 @@ pub(crate) trait Outgoing {
 impl<B> Outgoing for http::Response<B> {
     fn status(&self) -> StatusCode {
         self.status()
+    }
+
+    fn has(&self, name: &HeaderName) -> bool {
+        self.headers().contains_key(name)
     }
 
     fn fields(&self, name: &HeaderName) -> impl Iterator<Item = &str> {

@@ -6,7 +6,10 @@
 mod example;
 mod guard;
 mod middleware;
+mod nested;
 mod predicate;
+#[path = "../it/shown.rs"]
+mod shown;
 
 use actix_web::App;
 use actix_web::body::{MessageBody, to_bytes};

@@ -1,9 +1,12 @@
 //! Tokens without sessions.
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use cloakroom::cookie::{CookieSettings, SameSite};
-use cloakroom::csrf::DoubleSubmit;
-use cloakroom::{CsrfLayer, Secret};
+use cloakroom::csrf::{Csrf, DoubleSubmit};
+use cloakroom::{CsrfLayer, Error, Secret};
 
 use crate::shop::{ask, get_page, post, post_form, routes, with};
 
@@ -27,6 +30,26 @@ async fn s50_c11_a_visitor_without_a_cookie_gets_one_with_the_first_token() {
     assert!(!cookie.contains(&reply.text()), "the cookie does not give the token away");
     let reply = ask(&app(keeper()), post("/hooks/x")).await;
     assert!(reply.response.headers().get("set-cookie").is_none(), "nobody asked for a token");
+}
+
+#[tokio::test]
+async fn s50_a_guard_inside_of_itself_has_one_cookie_and_one_token() {
+    async fn asks_too(request: Request, next: Next) -> Result<Response, Error> {
+        let token = Csrf::of(&request).await?.token()?.to_string();
+        let mut response = next.run(request).await;
+        response.headers_mut().insert("token", token.parse().unwrap());
+        Ok(response)
+    }
+    let layer = CsrfLayer::new().without_sessions(keeper());
+    let app = routes().layer(layer.clone()).layer(from_fn(asks_too)).layer(layer);
+    let reply = ask(&app, get_page("/token")).await;
+    let cookie = reply.cookie().unwrap();
+    let token = reply.response.headers()["token"].to_str().unwrap();
+    for token in [token, &reply.text()] {
+        let buy = post_form("/buy", &format!("csrf_token={token}"));
+        assert!(ask(&app, with(buy, "cookie", &cookie)).await.is_sold());
+    }
+    assert_eq!(reply.response.headers().get_all("set-cookie").iter().count(), 1);
 }
 
 #[tokio::test]

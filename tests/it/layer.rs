@@ -11,14 +11,15 @@ use axum::{Extension, Router};
 use cloakroom::cookie::{CookieHeader, SetCookies};
 use cloakroom::factory::{Commit, Opened};
 use cloakroom::{Error, Session, SessionFactory, SessionLayer, SignedCookieFactory, Timestamp};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, SET_COOKIE, VARY};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE, VARY};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tower::{ServiceExt, service_fn};
 
+use crate::shown::{Case, Noting};
 use crate::site::{Site, builder};
 
 fn sessions() -> SessionLayer {
@@ -322,16 +323,27 @@ async fn it_works_on_bare_hyper() {
 }
 
 #[tokio::test]
-async fn the_inner_of_two_layers_serves_the_handler() {
-    let named = |name: &str| SessionLayer::new(builder().cookie_name(name).build().unwrap());
-    let app = Router::new()
-        .route("/", get(async |session: Session| session.insert("k", 1).map(|_| "")))
-        .layer(named("inner"))
-        .layer(named("outer"));
-    let (_, headers, _) = ask(app, "/").await;
-    let cookies: Vec<_> = headers.get_all(SET_COOKIE).iter().collect();
-    assert_eq!(cookies.len(), 1);
-    assert!(cookies[0].to_str().unwrap().starts_with("inner="));
+async fn s67_who_sees_a_response_is_decided_by_its_head_and_the_request_s() {
+    let noting = Noting::default();
+    let layer = SessionLayer::new(noting.clone());
+    for case in Case::all() {
+        let service = service_fn(async |request: Request<()>| {
+            Session::of(&request).await?;
+            let mut response = Response::builder().status(case.status);
+            if case.has_location {
+                response = response.header(LOCATION, "/next");
+            }
+            Ok::<_, Error>(response.body(String::new()).unwrap())
+        });
+        let method = if case.is_head { Method::HEAD } else { Method::GET };
+        let mut request = Request::builder().method(method);
+        if case.is_prefetch {
+            request = request.header("sec-purpose", "prefetch");
+        }
+        let request = request.body(()).unwrap();
+        tower::Layer::layer(&layer, service).oneshot(request).await.unwrap();
+        assert_eq!(noting.ending(), Some(case.ending()), "{case:?}");
+    }
 }
 
 #[test]

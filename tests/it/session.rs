@@ -1,5 +1,6 @@
 //! The dictionary, operation by operation, and what each means for the cookie.
 
+use cloakroom::session::Limits;
 use cloakroom::{Entries, Error, Key, Session, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -211,4 +212,24 @@ fn entries_can_be_collected() {
     let entries: Entries = [("a", Value::from_json("1").unwrap())].into_iter().collect();
     assert_eq!(entries.get("a").unwrap().as_json(), "1");
     assert_eq!(Value::from_json("[1,"), None);
+}
+
+#[tokio::test]
+async fn r86_a_session_of_no_request_can_have_an_owner_and_is_kept_nowhere() {
+    let session = Session::detached();
+    assert_eq!((session.owner(), session.id(), session.limits()), (None, None, None));
+    session.set_owner("ada").unwrap();
+    session.set_limits(Limits::DEFAULT).unwrap();
+    session.renew().unwrap();
+    assert_eq!(session.owner().as_deref(), Some("ada"));
+    assert_eq!(session.limits(), Some(Limits::DEFAULT));
+    session.forget_owner().unwrap();
+    assert_eq!(session.owner(), None);
+    session.flash("saved").unwrap();
+    assert_eq!(session.pop_flash::<String>("").await.unwrap(), ["saved"]);
+    let mut handle = session.handle().unwrap();
+    handle.insert("n", 1).unwrap();
+    let error = handle.commit().await.unwrap_err();
+    assert!(matches!(error, Error::NotSupported { .. }), "{error}");
+    assert!(handle.reload().await.is_err());
 }

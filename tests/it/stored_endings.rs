@@ -1,15 +1,18 @@
 //! Server-side sessions of requests that end badly: what takes effect all the same, and what does not.
 
 use std::future::{Future, pending};
-use std::pin::pin;
-use std::task::{Context, Waker};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
 use cloakroom::session::{Gone, Standing};
-use cloakroom::{Error, Session};
-use http::{Response, StatusCode};
-use tower::{Service, service_fn};
+use cloakroom::store::{MemoryStore, StoreErrorKind};
+use cloakroom::testing::{Call, Fault, FaultyStore};
+use cloakroom::{Error, Session, SessionLayer, StoredFactory};
+use http::{Request, Response, StatusCode};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
-use crate::site::{Stored, with_cookie};
+use crate::site::{Site, Stored, with_cookie};
+use crate::yielding::Yielding;
 
 fn failed() -> Response<String> {
     let mut response = Response::default();
@@ -77,6 +80,61 @@ async fn s19_s27_when_the_client_goes_away_a_logout_holds_and_a_renewal_leaves_t
     settle().await;
     assert_eq!(stored.look(&cookie).await, "");
     assert_eq!(stored.store.counts().records, 0);
+}
+
+#[tokio::test]
+async fn s27_a_logout_holds_before_the_error_of_its_service_is_passed_on() {
+    let fails = async |request: Request<()>| {
+        let session = Session::of(&request).await.unwrap();
+        session.invalidate().unwrap();
+        Err::<Response<String>, _>("the service's own error")
+    };
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    let service = stored.site.layer().layer(service_fn(fails));
+    let error = service.oneshot(with_cookie(&*cookie)).await.unwrap_err();
+    assert_eq!(error, "the service's own error");
+    assert_eq!(stored.store.counts().records, 0, "no task of its own had time to do it");
+
+    // On a store that takes its time, for a client that has none.
+    let slow = StoredFactory::builder(Yielding(stored.store.clone())).clock(stored.clock.clone());
+    let mut service = SessionLayer::new(slow.build().unwrap()).layer(service_fn(fails));
+    let cookie = stored.begin().await;
+    assert!(service.call(with_cookie(&*cookie)).await.is_err());
+    assert_eq!(stored.store.counts().records, 0);
+    let cookie = stored.begin().await;
+    let mut polls = 0;
+    while stored.store.counts().records == 1 {
+        let mut response = Box::pin(service.call(with_cookie(&*cookie)));
+        for _ in 0..polls {
+            assert!(once(response.as_mut()).await.is_pending());
+        }
+        drop(response);
+        settle().await;
+        polls += 1;
+    }
+    assert!(polls > 1, "it was looked up, and then removed");
+}
+
+/// Polls once.
+async fn once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
+#[tokio::test]
+async fn s27_the_error_of_a_service_is_passed_on_also_where_its_session_cannot_be_kept() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let site = Site::new(StoredFactory::new(store.clone()));
+    let visit = site.visit(None, async |session| session.insert("n", 1)).await;
+    let fails = async |request: Request<()>| {
+        let session = Session::of(&request).await.unwrap();
+        session.invalidate().unwrap();
+        store.fail(Call::Remove, Fault::Before(StoreErrorKind::Unavailable));
+        Err::<Response<String>, _>("the service's own error")
+    };
+    let request = with_cookie(visit.cookie());
+    let error = site.layer().layer(service_fn(fails)).oneshot(request).await.unwrap_err();
+    assert_eq!(error, "the service's own error");
 }
 
 #[tokio::test]

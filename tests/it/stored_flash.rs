@@ -77,7 +77,7 @@ async fn s67_a_message_pushed_meanwhile_is_not_lost() {
 
 #[tokio::test]
 async fn s67_a_response_that_nobody_looks_at_gives_messages_back() {
-    for how in ["500", "304", "HEAD", "prefetch", "prefetch;prerender"] {
+    for how in ["500", "304", "302", "201", "204", "HEAD", "prefetch", "prefetch;prerender"] {
         let stored = Stored::new();
         let signed = Site::signed_at(1_700_000_000.0).0;
         let flash = async |session: Session| session.flash("saved").unwrap();
@@ -87,11 +87,12 @@ async fn s67_a_response_that_nobody_looks_at_gives_messages_back() {
             let (mut request, mut response) = (with_cookie(&*cookie), Response::default());
             match how {
                 "HEAD" => *request.method_mut() = Method::HEAD,
-                "500" | "304" => {
-                    *response.status_mut() = StatusCode::from_u16(how.parse().unwrap()).unwrap();
-                }
-                purpose => {
+                purpose if purpose.starts_with("prefetch") => {
                     request.headers_mut().insert("sec-purpose", purpose.parse().unwrap());
+                }
+                status => {
+                    *response.status_mut() = StatusCode::from_u16(status.parse().unwrap()).unwrap();
+                    response.headers_mut().insert("location", "/next".parse().unwrap());
                 }
             }
             let visit = site.send(request, response, async |session| {
@@ -108,6 +109,17 @@ async fn s67_a_response_that_nobody_looks_at_gives_messages_back() {
             assert_eq!(next.result, (Some(1), vec!["saved".to_owned()]), "{how}");
         }
     }
+}
+
+#[tokio::test]
+async fn s67_removing_a_queue_throws_its_messages_away_whoever_sees_the_response() {
+    let stored = Stored::new();
+    let cookie = with_message(&stored).await;
+    let mut elsewhere = Response::default();
+    *elsewhere.status_mut() = StatusCode::SEE_OTHER;
+    let remove = async |session: Session| session.remove("_f_").map(drop);
+    stored.site.respond(&*cookie, elsewhere, remove).await.result.unwrap();
+    assert!(peek(&stored, &cookie).await.is_empty());
 }
 
 #[tokio::test]

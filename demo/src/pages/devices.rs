@@ -28,7 +28,8 @@ struct Devices {
 struct Device {
     id: String,
     text: String,
-    began: String,
+    /// Unknown of a session that cannot be read.
+    began: Option<String>,
     ends: String,
     is_this: bool,
 }
@@ -89,7 +90,7 @@ impl Device {
         let text = session.entries.get(DEVICE.name()).and_then(|value| value.get().ok());
         Self {
             text: text.unwrap_or_else(|| UNKNOWN.to_owned()),
-            began: roughly(now.since(session.created)),
+            began: session.created.map(|began| roughly(now.since(began))),
             ends: roughly(session.expires_at.since(now)),
             is_this: here == Some(&session.id),
             id: session.id,

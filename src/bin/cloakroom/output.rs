@@ -9,25 +9,30 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::Outcome;
 
-/// A session's facts in a line, or as JSON. Its values only if they were asked for.
+/// A session's facts in a line, or as JSON. Its values only if they were asked for. Of one that cannot be read that is
+/// said in place of what it began with and how much it holds.
 pub(crate) fn session(session: &OwnedSession, is_json: bool, with_values: bool) -> Outcome {
     let mut out = io::stdout().lock();
+    let keys = session.is_readable().then(|| session.entries.len());
     if is_json {
         let mut facts = json!({
             "id": session.id,
             "owner": session.owner.as_deref(),
-            "created": seconds(session.created),
+            "readable": session.is_readable(),
+            "created": session.created.map(seconds),
             "expires_at": seconds(session.expires_at),
-            "keys": session.entries.len(),
+            "keys": keys,
         });
-        if with_values {
+        if with_values && session.is_readable() {
             facts["values"] = values(&session.entries);
         }
         return Ok(writeln!(out, "{}", plain(&facts.to_string()))?);
     }
     let owner = session.owner.as_deref().unwrap_or("-");
-    let (created, end) = (date(session.created), date(session.expires_at));
-    writeln!(out, "{}  {created}  {end}  {:>3}  {owner:?}", session.id, session.entries.len())?;
+    let created = session.created.map_or_else(|| format!("{:20}", "unreadable"), date);
+    let keys = keys.map_or_else(|| "-".to_owned(), |keys| keys.to_string());
+    let (id, end) = (&session.id, date(session.expires_at));
+    writeln!(out, "{id}  {created}  {end}  {keys:>3}  {owner:?}")?;
     if with_values {
         for (key, value) in session.entries.iter() {
             writeln!(out, "  {key:?} = {}", plain(value.as_json()))?;
@@ -44,6 +49,18 @@ pub(crate) fn heading(is_json: bool) -> Outcome {
         writeln!(io::stdout(), "{id:32}  {created:20}  {expires:20}  {rest}")?;
     }
     Ok(())
+}
+
+/// How many sessions there are, and how many of those cannot be read.
+pub(crate) fn count(all: usize, unreadable: usize, is_json: bool) -> Outcome {
+    if is_json {
+        return Ok(writeln!(io::stdout(), "{}", json!({"count": all, "unreadable": unreadable}))?);
+    }
+    if unreadable > 0 {
+        // What nobody sees does not matter.
+        let _ = writeln!(io::stderr(), "{unreadable} of them cannot be read");
+    }
+    number("count", all, is_json)
 }
 
 /// A number that was asked for.

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Lists live sessions, without their values.
+    /// Lists live sessions, without their values. What cannot be read is among them, and marked.
     List {
         #[command(flatten)]
         asked: Asked,
@@ -37,7 +37,7 @@ pub(crate) enum Command {
         /// The session's id, as `list` has it.
         id: String,
     },
-    /// Counts live sessions.
+    /// Counts live sessions, and those of them that cannot be read.
     Count {
         #[command(flatten)]
         work: Work,
@@ -102,8 +102,9 @@ pub(crate) fn run(command: Command) -> Outcome {
             Command::Show { asked, id } => show(&open(&asked).await?, &id, asked.json).await,
             Command::Count { work, owner } => {
                 let progress = Progress::of("counted", work.progress);
-                let count = count(&open(&work.asked).await?, owner, &progress).await?;
-                output::number("count", count, work.asked.json)
+                let (all, unreadable) = count(&open(&work.asked).await?, owner, &progress).await?;
+                drop(progress);
+                output::count(all, unreadable, work.asked.json)
             }
             Command::Revoke { work, whose } => {
                 let progress = Progress::of("revoked", work.progress);
@@ -157,13 +158,19 @@ fn no_session(id: &str) -> Failure {
     }
 }
 
-async fn count(sessions: &Sessions, owner: Option<String>, progress: &Progress) -> Outcome<usize> {
-    let (mut pages, mut count) = (Pages::of(sessions, owner), 0);
+/// How many there are, and how many of those cannot be read.
+async fn count(
+    sessions: &Sessions,
+    owner: Option<String>,
+    progress: &Progress,
+) -> Outcome<(usize, usize)> {
+    let (mut pages, mut all, mut unreadable) = (Pages::of(sessions, owner), 0, 0);
     while let Some(page) = pages.next().await? {
-        count += page.len();
-        progress.is_at(count);
+        all += page.len();
+        unreadable += page.iter().filter(|session| !session.is_readable()).count();
+        progress.is_at(all);
     }
-    Ok(count)
+    Ok((all, unreadable))
 }
 
 async fn revoke(sessions: &Sessions, whose: Whose, progress: &Progress) -> Outcome<usize> {

@@ -98,7 +98,9 @@ impl<E: ErrorResponse> CsrfLayer<E> {
     where
         S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
     {
-        let visitor = self.guard.without_sessions.as_ref().map(Visitor::new);
+        let keeper = self.guard.without_sessions.as_ref();
+        let enter = |keeper| Visitor::enter(keeper, request.extensions().get());
+        let visitor = keeper.and_then(enter);
         if let Some(visitor) = &visitor {
             request.extensions_mut().insert(visitor.clone());
         }

@@ -58,7 +58,9 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let guard = &self.layer.guard;
-        let visitor = guard.without_sessions.as_ref().map(Visitor::new);
+        let keeper = guard.without_sessions.as_ref();
+        let outer = request.extensions().get();
+        let visitor = keeper.and_then(|keeper| Visitor::enter(keeper, outer));
         if let Some(visitor) = &visitor {
             request.extensions_mut().insert(visitor.clone());
         }

@@ -16,12 +16,21 @@ pub struct OwnedSession {
     pub id: String,
     /// Whose it is.
     pub owner: Option<Arc<str>>,
-    /// When it began.
-    pub created: Timestamp,
+    /// When it began. `None` if its record [cannot be read](OwnedSession::is_readable).
+    pub created: Option<Timestamp>,
     /// When it ends if nobody uses it.
     pub expires_at: Timestamp,
-    /// What it holds.
+    /// What it holds; nothing if its record [cannot be read](OwnedSession::is_readable).
     pub entries: Entries,
+}
+
+impl OwnedSession {
+    /// Whether its record can be read. One that is damaged, or that another version of cloakroom wrote, cannot: it
+    /// serves no request, takes its place, and can be ended like others.
+    #[must_use]
+    pub const fn is_readable(&self) -> bool {
+        self.created.is_some()
+    }
 }
 
 /// What an owner may see and end. For stores that can find sessions by their owner.
@@ -36,7 +45,8 @@ pub struct OwnedSession {
 /// }
 /// ```
 impl<S: Index> StoredFactory<S> {
-    /// The live sessions of this owner, the newest first.
+    /// The live sessions of this owner, the newest first. At the end are those that
+    /// [cannot be read](OwnedSession::is_readable).
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -44,7 +54,7 @@ impl<S: Index> StoredFactory<S> {
         let now = self.inner.settings.clock.now();
         let listed =
             self.inner.call(&self.inner.budget(), "listed", self.inner.store.list(owner)).await?;
-        let mut sessions = self.inner.live(listed, now)?;
+        let mut sessions = self.inner.live(listed, now);
         sessions.sort_by_key(|session| std::cmp::Reverse(session.created));
         Ok(sessions)
     }
@@ -69,23 +79,29 @@ impl<S: Index> StoredFactory<S> {
         self.inner.revoke_all_but(owner, None).await
     }
 
-    /// Ends all sessions of this session's owner but this one, and says how many there were. Nobody's session has no
-    /// others.
+    /// Ends all sessions of this session's owner but this one, and says how many there were.
+    ///
+    /// In the request of a login too, after [`set_owner`](Session::set_owner): the owner is the new one, and a session
+    /// that is only kept when the request ends is not among those that are ended.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::NoOwner`] for a session of nobody; [`Error::NotSupported`] for one that is not kept on a server, which no
+    /// factory can list; [`Error::Store`]. Then nobody was signed out.
     pub async fn revoke_others(&self, session: &Session) -> Result<usize, Error> {
-        let (owner, id) = (session.owner(), session.id());
-        match (owner, id.as_deref().and_then(StoreKey::parse)) {
-            (Some(owner), Some(key)) => self.inner.revoke_all_but(&owner, Some(&key)).await,
-            _ => Ok(0),
+        if session.facts().server.is_none() {
+            return Err(Error::NotSupported { what: "ending an owner's other sessions" });
         }
+        let owner = session.owner().ok_or(Error::NoOwner)?;
+        // One without an id is not stored yet: all that are stored are others.
+        let own = session.id().as_deref().and_then(StoreKey::parse);
+        self.inner.revoke_all_but(&owner, own.as_ref()).await
     }
 }
 
 /// For care from outside of requests.
 impl<S: Store> StoredFactory<S> {
-    /// The live session of this [`id`](OwnedSession::id), whoever's it is.
+    /// The live session of this [`id`](OwnedSession::id), whoever's it is, [readable](OwnedSession::is_readable) or
+    /// not.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -95,7 +111,7 @@ impl<S: Store> StoredFactory<S> {
         let stored =
             self.inner.call(&self.inner.budget(), "listed", self.inner.store.load(&key)).await?;
         let listed = stored.map(|stored| Listed { key, stored });
-        Ok(self.inner.live(listed.into_iter().collect(), now)?.pop())
+        Ok(listed.and_then(|listed| self.inner.live(vec![listed], now).pop()))
     }
 
     /// Ends the session of this [`id`](OwnedSession::id), whoever's it is, and says whether there was one.
@@ -117,7 +133,8 @@ impl<S: Store> StoredFactory<S> {
 
 /// For stores whose records can be gone through.
 impl<S: Scan> StoredFactory<S> {
-    /// Live sessions, whoever's they are: about as many as `limit` allows from this place on, and where to go on.
+    /// Live sessions, whoever's they are, [readable](OwnedSession::is_readable) or not: about as many as `limit` allows
+    /// from this place on, and where to go on.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -131,7 +148,7 @@ impl<S: Scan> StoredFactory<S> {
             .inner
             .call(&self.inner.budget(), "listed", self.inner.store.scan(after, limit))
             .await?;
-        Ok((self.inner.live(page.records, now)?, page.next))
+        Ok((self.inner.live(page.records, now), page.next))
     }
 
     /// Ends sessions, whoever's they are, and with them records that have expired or cannot be read: about as many as
@@ -179,20 +196,23 @@ impl<S: Store> Inner<S> {
         Ok(removed)
     }
 
-    /// Those of these records that are live sessions.
-    fn live(&self, listed: Vec<Listed>, now: Timestamp) -> Result<Vec<OwnedSession>, Error> {
+    /// Those of these records that are live sessions, or may be for all that is known.
+    fn live(&self, listed: Vec<Listed>, now: Timestamp) -> Vec<OwnedSession> {
         // What has expired is no session, whatever is in it.
         let kept = listed.into_iter().filter(|it| it.stored.record.expires_at > now);
-        let located = kept.map(|it| Located::read("listed", it.key, it.stored, now));
-        let live = |located: &Arc<Located>| !located.has_ended(&self.settings.limits, now);
-        let seen = |located: Arc<Located>| OwnedSession {
-            id: located.key.to_string(),
-            owner: located.owner.clone(),
-            created: located.body.created,
-            expires_at: located.expires_at,
-            entries: located.body.entries.clone(),
+        kept.filter_map(|it| self.owned(it, now)).collect()
+    }
+
+    /// The session of this record, if it has not ended.
+    fn owned(&self, Listed { key, stored }: Listed, now: Timestamp) -> Option<OwnedSession> {
+        let (owner, expires_at) = (stored.record.owner.clone(), stored.record.expires_at);
+        let (created, entries) = match Located::read("listed", key, stored, now) {
+            Ok(located) if located.has_ended(&self.settings.limits, now) => return None,
+            Ok(located) => (Some(located.body.created), located.body.entries.clone()),
+            // One that is damaged hides none of the others: whoever looks for it has to find it, and can end it.
+            Err(_) => (None, Entries::new()),
         };
-        located.filter(|it| it.as_ref().map_or(true, live)).map(|it| it.map(seen)).collect()
+        Some(OwnedSession { id: key.to_string(), owner, created, expires_at, entries })
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn mine(session: &Session, setup: &Setup) -> Outcome {
         json!({
             "current": Some(&other.id) == this.as_ref(),
             "id": other.id,
-            "created": other.created.as_secs(),
+            "created": other.created.map(|created| created.as_secs()),
             "expires_at": other.expires_at.as_secs(),
         })
     });
