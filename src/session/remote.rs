@@ -65,24 +65,45 @@ impl Server {
     /// For a session that is never kept.
     pub(super) fn nowhere() -> Self {
         let remote = Arc::new(Nowhere);
-        Self { id: None, owner: None, limits: None, has_response: true, remote }
+        Self { owner: None, limits: None, has_response: true, remote }
     }
 }
 
+/// What only a session has that is kept somewhere.
+fn refused<'a, T: Send + 'a>(what: &'static str) -> BoxFuture<'a, Result<T, Error>> {
+    Box::pin(std::future::ready(Err(Error::NotSupported { what })))
+}
+
 impl Remote for Nowhere {
-    fn claim<'a>(&'a self, _: &'a str, _: ClaimId) -> BoxFuture<'a, Result<Vec<Value>, Error>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn id(&self) -> Option<[u8; 16]> {
+        None
     }
 
-    fn reload(self: Arc<Self>) -> BoxFuture<'static, Result<Option<Opened<()>>, Error>> {
-        Box::pin(async { Err(Error::NotSupported { what: "reading a session again" }) })
+    fn claim(
+        self: Arc<Self>,
+        _: String,
+        _: ClaimId,
+    ) -> BoxFuture<'static, Result<Vec<Value>, Error>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn settle(&self, _: Vec<ClaimId>, _: Vec<ClaimId>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn csrf_secrets(&self, _: Timestamp) -> CsrfSecrets {
         CsrfSecrets::default()
     }
 
-    fn keep(&self, _: Commit) -> BoxFuture<'_, Result<Option<Entries>, Error>> {
-        Box::pin(async { Err(Error::NotSupported { what: "keeping a handle" }) })
+    fn pin(&self, _: bool) -> Arc<dyn Remote> {
+        Arc::new(Self)
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<Option<Reloaded>, Error>> {
+        refused("reading a session again")
+    }
+
+    fn keep<'a>(&'a self, _: &'a mut Commit) -> BoxFuture<'a, Result<Option<Entries>, Error>> {
+        refused("keeping a handle")
     }
 }
