@@ -76,7 +76,7 @@ use visit::Visit;
 /// | a live session | invalidated, then wrote | load, replace | the new ticket |
 /// | a live session that another request ended | wrote | load, replace | none |
 /// | a ticket from just before a login | anything | load | none |
-/// | an expired session | did not write | load | removed |
+/// | an expired session | did not write | load | none |
 ///
 /// ```
 /// use cloakroom::store::MemoryStore;
@@ -254,7 +254,9 @@ impl<S: Store> SessionFactory for StoredFactory<S> {
             Some(Found::Session { ticket, located, has_ended: false }) => {
                 Visit::live(&self.inner, ticket, located, now)
             }
-            Some(Found::Session { .. }) => Opened::expired(now, now, absent(None)).idle_left(left),
+            Some(Found::Session { .. }) => {
+                Opened::expired(now, now, absent(None)).idle_left(left).rests(true)
+            }
             Some(Found::Superseded) => Opened::superseded(now, absent(None)).idle_left(left),
             Some(Found::Missing(key)) => {
                 Opened::absent(now, absent(Some(key))).idle_left(left).rests(true)

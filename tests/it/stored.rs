@@ -208,12 +208,13 @@ async fn s25_a_clock_that_jumps_neither_panics_nor_makes_a_session_immortal() {
 }
 
 #[tokio::test]
-async fn an_expired_session_is_forgotten_by_the_browser_or_begun_anew() {
+async fn s64_an_expired_session_s_cookie_is_left_alone_or_takes_a_new_one() {
     let stored = Stored::with(|builder| builder.idle_limit(seconds(60)));
     let cookie = stored.begin().await;
     stored.clock.advance(seconds(61));
     let visit = stored.site.visit(&*cookie, async |session| session.len()).await;
-    assert!(visit.set_cookies()[0].contains("Max-Age=0"));
+    // Another request of the browser may have begun a session meanwhile; a removal would hit that one's cookie.
+    assert!(visit.set_cookies().is_empty());
     let visit = stored.site.visit(&*cookie, async |session| {
         session.insert("b", 1).unwrap();
         session.created().as_secs()

@@ -11,7 +11,7 @@ use super::next::{Renewal, next};
 use super::turns::Turn;
 use super::{Event, Inner};
 use crate::session::{ClaimId, Commit};
-use crate::store::{Replaced, Store, Version};
+use crate::store::{Replaced, Store};
 use crate::{Error, Timestamp, Value};
 
 pub(super) struct Anchor<S> {
@@ -190,10 +190,10 @@ impl<S: Store> Anchor<S> {
         let asked = inner.store.replace(&seen.key, seen.version, &record);
         let replaced = match inner.call(budget, "kept", asked).await {
             Ok(replaced) => replaced,
-            Err(error) => match self.find_out(budget, seen, &next).await {
-                Some(version) => Replaced::Done(version),
-                None => return Err(error),
-            },
+            Err(error) => {
+                let found = self.find_out(budget, seen, &next).await;
+                return found.map(Offer::Taken).ok_or(error);
+            }
         };
         match replaced {
             Replaced::Done(version) => {
@@ -213,12 +213,20 @@ impl<S: Store> Anchor<S> {
         }
     }
 
-    /// After a call that failed: the version that it wrote, if it took effect all the same.
-    async fn find_out(&self, budget: &Budget, seen: &Located, next: &Located) -> Option<Version> {
+    /// After a call that failed: what is there, if the call took effect all the same. Nobody else makes the same ticket,
+    /// so a renewal is recognised even when others have written since.
+    async fn find_out(
+        &self,
+        budget: &Budget,
+        seen: &Located,
+        next: &Located,
+    ) -> Option<Arc<Located>> {
         let asked = self.inner.store.load(&seen.key);
         let stored = self.inner.call(budget, "kept", asked).await.ok()??;
-        let is_ours = stored.version != seen.version && stored.record == next.record();
-        is_ours.then_some(stored.version)
+        let is_same = stored.version != seen.version && stored.record == next.record();
+        let located = Located::read("kept", seen.key, stored, self.now()).ok()?;
+        let is_renewal = !next.body.ticket.is(&seen.body.ticket);
+        (is_same || is_renewal && located.body.ticket.is(&next.body.ticket)).then_some(located)
     }
 
     /// Settles claims outside of a commit.

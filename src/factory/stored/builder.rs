@@ -118,7 +118,8 @@ impl<S: Store> StoredBuilder<S> {
     }
 
     /// How long flash messages that a request has taken wait for its response before another may show them; default 5
-    /// minutes. A request that lives longer has its lease prolonged, so it matters after a crash only. Clocks of servers
+    /// minutes. A request that lives longer has its lease prolonged, unless [`io_timeout`](Self::io_timeout) is off; so it
+    /// matters after a crash only. Clocks of servers
     /// may differ by less than half of it.
     pub fn flash_lease(mut self, lease: Duration) -> Self {
         self.settings.flash_lease = lease;

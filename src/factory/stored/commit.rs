@@ -72,8 +72,6 @@ impl<S: Store> Visit<S> {
         };
         let due = match (arrival, self.anchor.located()) {
             (Arrival::Live, Some(located)) => self.anchor.inner.due(&located, self.anchor.now()),
-            // Its cookie is of no use any more.
-            (Arrival::Expired, _) => Due::Touch,
             _ => Due::Nothing,
         };
         let wishes = commit.wishes();

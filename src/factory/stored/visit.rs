@@ -96,8 +96,11 @@ impl<S: Store> Visit<S> {
     fn keep_claim(self: &Arc<Self>, id: ClaimId) {
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         claims.push(id);
-        if let (1, Ok(runtime)) = (claims.len(), Handle::try_current()) {
-            let pause = self.anchor.inner.settings.flash_lease / 2;
+        // Without a limit on calls no timer is used, so that none has to be there.
+        let settings = &self.anchor.inner.settings;
+        let runtime = settings.io_timeout.and_then(|_| Handle::try_current().ok());
+        if let (1, Some(runtime)) = (claims.len(), runtime) {
+            let pause = settings.flash_lease / 2;
             runtime.spawn(prolong(Arc::downgrade(self), pause));
         }
     }
