@@ -1,0 +1,128 @@
+//! Every pair of operations on one session, in every order of their steps, on the real code.
+//!
+//! Two requests of one browser run at once. Each call of the store and each step of a handler is a point at which the
+//! scheduler goes on with either, and a depth-first search goes through all of that, with every ending, with one call
+//! of the store failing, and with a clock that moves. What may be seen afterwards is written in `oracle.rs`.
+//!
+//! `PAIRS=all cargo test --release --all-features --test pairs` leaves nothing to the lot.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
+
+mod explore;
+mod ledger;
+mod operation;
+mod oracle;
+mod proof;
+mod request;
+mod run;
+mod store;
+mod world;
+
+use ledger::Ledger;
+use operation::{Ending, Op};
+use run::{Fault, When, Who};
+use world::{Case, Move};
+
+/// Whether nothing is left to the lot, however long it takes.
+fn is_all() -> bool {
+    std::env::var("PAIRS").is_ok_and(|value| value == "all")
+}
+
+/// More schedules of one case than this are drawn at random, unless all are asked for.
+fn limit() -> usize {
+    if is_all() { usize::MAX } else { 5_000 }
+}
+
+/// Which cases are run to the end, of those that are too many: each `n`th, beginning with a lot.
+const SEED: u64 = 2026;
+
+fn pairs() -> impl Iterator<Item = (Op, Op)> {
+    let all = Op::ALL.into_iter().enumerate();
+    all.flat_map(|(at, one)| Op::ALL[at..].iter().map(move |two| (one, *two)))
+}
+
+fn cases() -> impl Iterator<Item = Case> {
+    let limits = [false, true];
+    pairs().flat_map(move |(one, two)| {
+        limits.map(|persistent| Case { persistent, ..Case::of(one, two) })
+    })
+}
+
+#[test]
+fn s62_s64_s66_s67_every_pair_in_every_order() {
+    let mut ledger = Ledger::new("pairs");
+    for case in cases() {
+        ledger.exhaust(case, limit());
+    }
+    ledger.close();
+}
+
+/// The endings that may matter to an operation.
+fn endings(op: Op) -> &'static [Ending] {
+    use Ending::{Head, Panic, Status};
+    match op {
+        Op::Read | Op::HandleWrite | Op::HandleReload | Op::Token => &[Status(500)],
+        Op::Pop => &[Status(204), Status(302), Status(304), Status(404), Status(500), Head, Panic],
+        _ => &[Status(304), Status(500), Panic],
+    }
+}
+
+#[test]
+fn s27_s67_s72_every_pair_with_every_ending() {
+    let mut ledger = Ledger::new("endings");
+    for case in cases() {
+        for at in [0, 1] {
+            for ending in endings(case.ops[at]) {
+                let mut case = case;
+                case.endings[at] = *ending;
+                ledger.exhaust(case, limit());
+            }
+        }
+    }
+    ledger.close();
+}
+
+#[test]
+fn s27_s69_every_pair_with_a_client_that_goes_away_at_every_point() {
+    let mut ledger = Ledger::new("dropped");
+    for case in cases().filter(|case| is_all() || !case.persistent) {
+        for at in [0, 1] {
+            for pauses in 1.. {
+                let mut case = case;
+                case.endings[at] = Ending::Dropped(pauses);
+                if !ledger.exhaust(case, limit()).was_dropped {
+                    break;
+                }
+            }
+        }
+    }
+    ledger.close();
+}
+
+#[test]
+fn s73_s74_every_pair_with_any_call_failing() {
+    let mut ledger = Ledger::new("faults");
+    for case in cases().filter(|case| is_all() || !case.persistent) {
+        let reach = ledger.exhaust(case, limit());
+        for who in Who::CALLERS {
+            for call in 0..reach.calls[who as usize] {
+                for when in [When::Before, When::After] {
+                    let fault = Some(Fault { who, call, when });
+                    ledger.exhaust(Case { fault, ..case }, limit());
+                }
+            }
+        }
+    }
+    ledger.close();
+}
+
+#[test]
+fn s22_every_pair_with_a_clock_that_moves() {
+    let mut ledger = Ledger::new("clock");
+    for case in cases() {
+        for clock in [Move::PastTouch, Move::PastIdle] {
+            ledger.exhaust(Case { clock, ..case }, limit());
+        }
+    }
+    ledger.close();
+}

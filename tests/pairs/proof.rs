@@ -1,0 +1,1 @@
+//! That the oracle can fail and can pass.
