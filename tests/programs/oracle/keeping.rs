@@ -1,0 +1,338 @@
+//! What has to be kept of a request that was not late: one function for each way to end, and of those that were.
+
+use std::rc::Rc;
+
+use super::dict::Change;
+use super::ending::{End, Out, REFUSE};
+use super::state::{Asked, Life, Standing, State, Wish};
+use super::{Outcome, ensure};
+use crate::program::GRACE;
+
+pub const ONE_THING: &str = "a login and its cookie are one thing: either the old ticket still opens the old session, or \
+                             the new one is in that response, whatever its status";
+const REVIVED: &str = "S64: What was ended stays ended: a slower request revives nothing, sends no cookie, and the \
+                       application sees it";
+const TABLE: &str = "S15 and the table of StoredFactory: a cookie goes out when a session is made, renewed, ended, or its \
+                     browser keeps it, and only then";
+const MADE: &str = "no acknowledged change is missing: a visitor without a session who wrote gets one, with its ticket";
+const FORGET: &str = "S26: After a logout the browser is told to forget its cookie";
+const SIGNED_OUT: &str = "no visitor ends signed out who was just signed in, unless a logout or a revocation was among \
+                          the requests after";
+
+impl State {
+    pub(super) fn commits_fresh(
+        mut self,
+        request: usize,
+        asked: &Asked,
+        end: End,
+        out: &Out,
+        expired: bool,
+    ) -> Outcome {
+        let content = asked.has_content() || asked.unseen(end);
+        let must = end.delivered && end.keep && content;
+        let may = asked.may_have_content() && (end.delivered || end.left == Some(true));
+        match out {
+            Out::Ticket(ticket) => {
+                ensure(may, TABLE, || {
+                    format!("request {request} left nothing, and gets a session")
+                })?;
+                let session = self.create(asked, end, Some(ticket.clone()), None)?;
+                self.settle_handle(request, Some(session));
+                Ok(vec![self])
+            }
+            Out::Removal | Out::Nothing => {
+                ensure(!must, MADE, || {
+                    format!("request {request} left {:?}, and has no ticket", asked.view.0)
+                })?;
+                let forgets = expired || asked.cookie.is_some() || asked.wish == Wish::Logout;
+                ensure(*out == Out::Nothing || forgets, TABLE, || {
+                    format!("request {request} had no session, and is told to forget it")
+                })?;
+                let mut not_made = self.clone();
+                not_made.settle_handle(request, None);
+                let mut next = vec![not_made];
+                if end.left == Some(true) && may {
+                    let session = self.create(asked, end, None, None)?;
+                    self.settle_handle(request, Some(session));
+                    next.push(self);
+                }
+                Ok(next)
+            }
+        }
+    }
+
+    pub(super) fn logs_out(
+        mut self,
+        request: usize,
+        asked: &Asked,
+        end: End,
+        out: &Out,
+        session: usize,
+    ) -> Outcome {
+        if let Some(successor) = self.sessions[session].successor {
+            // The logout may be meant for what this browser has now: its visitor wants to be signed out.
+            let mut further = self.clone();
+            further.sessions[session].successor = None;
+            let mut next = further.logs_out(request, asked, end, out, session)?;
+            for index in 0..next.len() {
+                let mut both = next[index].clone();
+                let ended = both.sessions[successor].ended;
+                both.sessions[successor].ended = ended.or(Some("by a logout"));
+                next.push(both);
+            }
+            return Ok(next);
+        }
+        let was_over = self.sessions[session].ended.is_some() || self.life(session) != Life::Lives;
+        let had_ended = self.sessions[session].ended;
+        self.sessions[session].ended = had_ended.or(Some("by a logout"));
+        let content = asked.has_content() || asked.unseen(end);
+        let must = end.delivered && end.keep && content && !was_over;
+        match out {
+            Out::Ticket(ticket) => {
+                ensure(asked.may_have_content() && end.delivered, TABLE, || {
+                    format!("request {request} logged out, left nothing, and gets a session")
+                })?;
+                let made = self.create(asked, end, Some(ticket.clone()), Some(session))?;
+                self.settle_handle(request, Some(made));
+                Ok(vec![self])
+            }
+            Out::Removal | Out::Nothing => {
+                ensure(!must, MADE, || {
+                    format!(
+                        "request {request} wrote {:?} after its logout, and has no ticket",
+                        asked.view.0
+                    )
+                })?;
+                ensure(*out == Out::Removal || was_over || !end.delivered, FORGET, || {
+                    format!("request {request} logged out, and its browser is not told")
+                })?;
+                self.settle_handle(request, None);
+                let mut next = vec![self.clone()];
+                if end.left == Some(true) && content {
+                    self.create(asked, end, None, Some(session))?;
+                    next.push(self);
+                }
+                Ok(next)
+            }
+        }
+    }
+
+    /// Another owner's session begins in place of this one.
+    pub(super) fn replaces(
+        mut self,
+        request: usize,
+        asked: &Asked,
+        end: End,
+        out: &Out,
+        session: usize,
+    ) -> Outcome {
+        let mut next = Vec::new();
+        if let Out::Ticket(ticket) = out {
+            let ended = self.sessions[session].ended;
+            self.sessions[session].ended = ended.or(Some("by the login of another"));
+            let made = self.create(asked, end, Some(ticket.clone()), Some(session))?;
+            self.sessions[session].successor = Some(made);
+            self.settle_handle(request, Some(made));
+            return Ok(vec![self]);
+        }
+        let lives = self.life(session) == Life::Lives;
+        let must = end.delivered && !end.failed && lives;
+        ensure(!must && (*out == Out::Nothing || !lives), ONE_THING, || {
+            format!("request {request} signed in {:?}, and has no ticket", asked.owner)
+        })?;
+        self.settle_handle(request, None);
+        if end.left == Some(true) {
+            let mut done = self.clone();
+            done.sessions[session].ended = Some("by the login of another");
+            done.create(asked, end, None, Some(session))?;
+            next.push(done);
+        }
+        if end.keep {
+            next.extend(self.clone().with_changes(asked, &asked.before, session, end));
+        }
+        next.push(self);
+        Ok(next)
+    }
+
+    pub(super) fn renews(
+        mut self,
+        request: usize,
+        asked: &Asked,
+        end: End,
+        out: &Out,
+        session: usize,
+    ) -> Outcome {
+        if end.keep && end.delivered && self.settings.refuse {
+            let (_, surely) = self.overwrites(asked, session);
+            ensure(!surely, REFUSE, || {
+                format!("request {request} overwrote what it had not seen")
+            })?;
+        }
+        let mut next = Vec::new();
+        if let Out::Ticket(ticket) = out {
+            ensure(self.session_of(ticket).is_none(), ONE_THING, || {
+                format!("request {request} was renewed, and gets an old ticket")
+            })?;
+            self.pin_loosely(request, session);
+            let changes: &[Change] = if end.keep { &asked.changes } else { &[] };
+            for mut state in self.with_changes(asked, changes, session, end) {
+                state.renew(asked, session, Some(ticket.clone()), end);
+                next.push(state);
+            }
+            return Ok(next);
+        }
+        let lives = self.life(session) == Life::Lives;
+        let must = end.delivered && !end.failed && lives;
+        ensure(!must && (*out == Out::Nothing || !lives), ONE_THING, || {
+            format!("request {request} was renewed, and has no ticket")
+        })?;
+        if end.keep {
+            let kept = self.clone().with_changes(asked, &asked.changes, session, end);
+            if end.left == Some(true) {
+                for mut state in kept.clone() {
+                    state.renew(asked, session, None, end);
+                    next.push(state);
+                }
+            }
+            next.extend(kept);
+        }
+        next.extend(self.clone().with_wishes_alone(asked, session));
+        next.push(self);
+        Ok(next)
+    }
+
+    /// Of two logins that race the second may be Gone. Where it is not, it has to be whole.
+    pub(super) fn renews_late(
+        mut self,
+        request: usize,
+        asked: &Asked,
+        end: End,
+        out: &Out,
+        session: usize,
+    ) -> Outcome {
+        self.settle_handle(request, None);
+        let Out::Ticket(ticket) = out else {
+            ensure(!end.delivered || (end.failed && *out == Out::Nothing), REVIVED, || {
+                format!(
+                    "request {request} was renewed in a session that had ended, and is not Gone"
+                )
+            })?;
+            return Ok(vec![self]);
+        };
+        let kept = &self.sessions[session];
+        let (ended, same) =
+            (kept.ended.is_some(), kept.owner.is_none() || kept.owner == asked.owner);
+        ensure(!ended && asked.owner_set && asked.owner.is_some(), REVIVED, || {
+            format!(
+                "request {request} came from a session that was ended or renewed, and gets a ticket"
+            )
+        })?;
+        if !same {
+            self.create(asked, end, Some(ticket.clone()), None)?;
+            return Ok(vec![self]);
+        }
+        let mut next = self.with_changes(asked, &asked.changes, session, end);
+        next.iter_mut().for_each(|state| state.renew(asked, session, Some(ticket.clone()), end));
+        Ok(next)
+    }
+
+    pub(super) fn keeps_late(
+        mut self,
+        request: usize,
+        asked: &Asked,
+        end: End,
+        out: &Out,
+    ) -> Outcome {
+        ensure(*out == Out::Nothing, REVIVED, || {
+            format!(
+                "request {request} came from a session that was ended or renewed, and sends a cookie"
+            )
+        })?;
+        let acknowledged = asked.has_changes() && end.keep && end.delivered;
+        ensure(!acknowledged, REVIVED, || {
+            format!(
+                "request {request} wrote into a session that was ended or renewed, and is not Gone"
+            )
+        })?;
+        self.settle_handle(request, None);
+        Ok(vec![self])
+    }
+
+    pub(super) fn keeps(
+        mut self,
+        request: usize,
+        asked: &Asked,
+        end: End,
+        out: &Out,
+        session: usize,
+    ) -> Outcome {
+        let lives = self.life(session) == Life::Lives;
+        ensure(*out != Out::Removal || !lives, SIGNED_OUT, || {
+            format!("request {request} has a live session, and is told to forget it")
+        })?;
+        self.settle_handle(request, None);
+        if end.keep && end.delivered && self.settings.refuse {
+            let (_, surely) = self.overwrites(asked, session);
+            ensure(!surely, REFUSE, || {
+                format!("request {request} overwrote what it had not seen")
+            })?;
+        }
+        let mut next = Vec::new();
+        let perhaps = end.left.is_some() || end.answerless || (!lives && !end.delivered);
+        if !end.keep || perhaps || *out == Out::Removal {
+            next.push(self.clone());
+            next.extend(self.clone().with_wishes_alone(asked, session));
+        }
+        if end.keep && *out != Out::Removal {
+            next.extend(self.with_changes(asked, &asked.changes, session, end));
+        }
+        for state in &mut next {
+            state.touches(asked, session, end);
+        }
+        match out {
+            Out::Ticket(ticket) => {
+                let mut sent = Vec::new();
+                for state in next {
+                    sent.extend(state.resent(request, asked, session, ticket)?);
+                }
+                Ok(sent)
+            }
+            Out::Nothing | Out::Removal => Ok(next),
+        }
+    }
+
+    /// A cookie of a live session that was neither renewed nor ended by this request.
+    pub(super) fn resent(
+        mut self,
+        request: usize,
+        asked: &Asked,
+        session: usize,
+        ticket: &Rc<str>,
+    ) -> Outcome {
+        let (now, persistent) = (self.now, self.lifetime(session).persistent);
+        let kept = &self.sessions[session];
+        if let Some(standing) = kept.standing(ticket) {
+            let kept_by_browser = persistent || asked.limits.is_some();
+            ensure(kept_by_browser && standing == Standing::Current, TABLE, || {
+                format!(
+                    "request {request} gets the ticket that it has, or an older one: {standing:?}"
+                )
+            })?;
+            return Ok(vec![self]);
+        }
+        let age = now - kept.ticket_made.0;
+        let due = self.settings.renew_every.is_some_and(|every| age >= every);
+        ensure(due, TABLE, || format!("request {request} gets a new ticket after {age} s"))?;
+        let mut next = Vec::new();
+        for until in [now + GRACE, asked.opened_at + GRACE] {
+            let mut state = self.clone();
+            let kept = &mut state.sessions[session];
+            kept.renew(Some(ticket.clone()), now, asked.opened_at, Standing::Grace(until));
+            if !next.contains(&state) {
+                next.push(state);
+            }
+        }
+        self.sessions.clear();
+        Ok(next)
+    }
+}

@@ -1,0 +1,221 @@
+//! What the ways to end are made of: changes, tickets, new sessions, and what becomes of claims and handles.
+
+use std::rc::Rc;
+
+use super::dict::{Change, Dict, replay};
+use super::ending::End;
+use super::state::{Asked, Claim, Handle, Kept, Pin, Standing, State, Wish};
+use super::{Breach, ensure};
+use crate::program::Lifetime;
+
+pub const ONE_THING: &str = "a login and its cookie are one thing: either the old ticket still opens the old session, or \
+                             the new one is in that response, whatever its status";
+
+impl State {
+    /// The states in which these changes have been made to the session.
+    pub(super) fn with_changes(
+        self,
+        asked: &Asked,
+        changes: &[Change],
+        session: usize,
+        end: End,
+    ) -> Vec<Self> {
+        let mut next = Vec::new();
+        for mut dict in replay(&self.sessions[session].dict, changes) {
+            for (queue, message, cleared) in &asked.own_taken {
+                if end.seen || *cleared {
+                    dict.take(queue, &[*message]);
+                }
+            }
+            let mut state = self.clone();
+            let (now, opened) = (state.now, asked.opened_at);
+            let kept = &mut state.sessions[session];
+            kept.unsure_order |= !asked.own_taken.is_empty();
+            let wrote = kept.dict != dict || asked.has_changes();
+            kept.dict = dict;
+            if let Some(limits) = asked.limits {
+                kept.limits = limits;
+            }
+            if asked.csrf_new && asked.wish == Wish::Keep {
+                kept.exchange_token(asked.csrf.clone());
+            }
+            if wrote || asked.forced {
+                kept.use_at(opened, now);
+            }
+            next.push(state);
+        }
+        next
+    }
+
+    /// "Ticket, owner and limits. Each of these takes effect even if the handler then fails, panics or is given up", and
+    /// a new token kills the old one at once: so these may stay where other changes do not.
+    pub(super) fn with_wishes_alone(&self, asked: &Asked, session: usize) -> Vec<Self> {
+        let mut next = Vec::new();
+        for (limits, token) in [(true, false), (false, true), (true, true)] {
+            let mut state = self.clone();
+            let (now, opened) = (state.now, asked.opened_at);
+            let kept = &mut state.sessions[session];
+            if let (true, Some(limits)) = (limits, asked.limits) {
+                kept.limits = limits;
+                kept.use_at(opened, now);
+            }
+            if token && asked.csrf_new && asked.wish == Wish::Keep {
+                kept.exchange_token(asked.csrf.clone());
+            }
+            next.push(state);
+        }
+        next
+    }
+
+    pub(super) fn renew(
+        &mut self,
+        asked: &Asked,
+        session: usize,
+        ticket: Option<Rc<str>>,
+        end: End,
+    ) {
+        let now = self.now;
+        let kept = &mut self.sessions[session];
+        kept.renew(ticket, now, asked.opened_at, Standing::Before(now));
+        kept.epoch += 1;
+        if asked.owner_set {
+            kept.owner = asked.owner.clone();
+        }
+        if let (false, Some(limits)) = (end.keep, asked.limits) {
+            kept.limits = limits;
+        }
+        kept.exchange_token(asked.csrf.clone());
+        kept.use_at(asked.opened_at, now);
+    }
+
+    pub(super) fn touches(&mut self, asked: &Asked, session: usize, end: End) {
+        let (now, limits) = (self.now, self.lifetime(session));
+        let kept = &mut self.sessions[session];
+        let due = asked.opened_at > kept.used.1 + limits.idle / 10;
+        let surely = asked.looked && due && end.delivered && !end.failed;
+        if asked.looked || asked.handed || asked.forced || asked.has_changes() {
+            kept.use_at(if surely { asked.opened_at } else { 0 }, now);
+        }
+    }
+
+    pub(super) fn lifetime(&self, session: usize) -> Lifetime {
+        self.sessions[session].lifetime(&self.settings)
+    }
+
+    /// A session that this request made. `instead_of` may lend it the time of its beginning.
+    pub(super) fn create(
+        &mut self,
+        asked: &Asked,
+        end: End,
+        ticket: Option<Rc<str>>,
+        instead_of: Option<usize>,
+    ) -> Result<usize, Breach> {
+        let known = ticket.as_ref().is_some_and(|ticket| self.session_of(ticket).is_some());
+        ensure(!known, ONE_THING, || "a new session has an old ticket".into())?;
+        let keep = end.keep;
+        let mut dict = if keep { asked.view.clone() } else { Dict::default() };
+        for (queue, message, cleared) in &asked.own_taken {
+            if !end.seen && !cleared && keep {
+                dict.push(queue, *message);
+            }
+        }
+        let began = instead_of.map_or(asked.opened_at, |index| self.sessions[index].created.0);
+        self.sessions.push(Kept {
+            id: None,
+            owner: asked.owner.clone(),
+            dict,
+            unsure_order: !asked.own_taken.is_empty(),
+            claims: Vec::new(),
+            epoch: 0,
+            tickets: ticket.map(|ticket| (ticket, Standing::Current)).into_iter().collect(),
+            ticket_made: (asked.opened_at, self.now),
+            created: (began, self.now),
+            used: (asked.opened_at, self.now),
+            limits: asked.limits.flatten(),
+            csrf: asked.csrf.clone(),
+            dead_csrf: Vec::new(),
+            csrf_count: 0,
+            ended: None,
+            successor: None,
+        });
+        Ok(self.sessions.len() - 1)
+    }
+
+    /// What becomes of the flash messages that this request claimed: `shown`, or waiting again.
+    pub(super) fn settle(mut self, request: usize, end: End, shown: bool) -> Vec<Self> {
+        let mut claims: Vec<(usize, Claim)> = Vec::new();
+        for (index, kept) in self.sessions.iter_mut().enumerate() {
+            let (mine, others) = kept.claims.drain(..).partition(|claim| claim.request == request);
+            kept.claims = others;
+            let mine: Vec<Claim> = mine;
+            claims.extend(mine.into_iter().map(|claim| (index, claim)));
+        }
+        let mut next = vec![self];
+        for (session, claim) in claims {
+            let mut states = Vec::new();
+            for state in next {
+                state.settle_one(session, &claim, shown && end.seen, &mut states);
+            }
+            next = states;
+        }
+        next
+    }
+
+    pub(super) fn settle_one(
+        self,
+        session: usize,
+        claim: &Claim,
+        shown: bool,
+        next: &mut Vec<Self>,
+    ) {
+        let mut state = self.clone();
+        let kept = &mut state.sessions[session];
+        if claim.lapsed {
+            // Whoever shows them after the lease shows them again; they may be done away with then.
+            if shown {
+                kept.dict.take(claim.queue, &claim.messages);
+                next.push(state);
+            }
+            return next.push(self);
+        }
+        if shown {
+            return next.push(state);
+        }
+        let waiting = kept.dict.messages(claim.queue);
+        let again = |message: &&u64| waiting.contains(message);
+        let doubled = claim.messages.iter().any(|message| again(&message));
+        kept.dict.give_back(claim.queue, &claim.messages);
+        kept.unsure_order = true;
+        next.push(state);
+        if doubled {
+            let mut state = self.clone();
+            let kept = &mut state.sessions[session];
+            let once: Vec<u64> = claim.messages.iter().filter(|it| !again(it)).copied().collect();
+            kept.dict.give_back(claim.queue, &once);
+            kept.unsure_order = true;
+            next.push(state);
+        }
+        if claim.cleared {
+            next.push(self);
+        }
+    }
+
+    /// What a handle of this request is pinned to, now that it has ended.
+    pub(super) fn settle_handle(&mut self, request: usize, made: Option<usize>) {
+        let Some(handle) = self.handle.as_mut().filter(|it| it.request == request) else { return };
+        handle.pin = match (handle.pin, made) {
+            (Pin::Pending, Some(session)) => Pin::To { session, epoch: 0 },
+            (Pin::Pending, None) => Pin::Nothing,
+            (pin, _) => pin,
+        };
+    }
+
+    /// A handle that was taken before the same request renewed the ticket: it may have gone with it, or not.
+    pub(super) fn pin_loosely(&mut self, request: usize, session: usize) {
+        let to_it = |pin: Pin| matches!(pin, Pin::To { session: own, .. } if own == session);
+        let mine = |it: &&mut Handle| it.request == request && to_it(it.pin);
+        if let Some(handle) = self.handle.as_mut().filter(mine) {
+            handle.pin = Pin::Either;
+        }
+    }
+}
