@@ -18,5 +18,6 @@ mod stored_endings;
 mod stored_faults;
 mod stored_flash;
 mod stored_races;
+mod values;
 mod vectors;
 mod yielding;
