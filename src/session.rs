@@ -27,6 +27,7 @@ use crate::{Error, Timestamp};
 mod change;
 mod commit;
 mod entries;
+mod equal;
 mod handle;
 mod identity;
 mod key;

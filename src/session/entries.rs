@@ -14,7 +14,7 @@ const LENGTHS: usize = 8;
 
 /// A detached copy of what a session holds, in the order in which the keys were first set.
 ///
-/// Cheap to clone. Two are equal when they hold the same keys with equal JSON values, in whatever order.
+/// Cheap to clone. Two are equal when they hold the same keys with [equal values](Value), in whatever order.
 ///
 /// ```
 /// use cloakroom::Session;

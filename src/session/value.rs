@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use smallvec::SmallVec;
 
+use super::equal::is_equal;
 use crate::Error;
 
 /// How deeply a value may be nested: arrays and objects inside each other. Protects every reader's stack (S84).
@@ -16,7 +17,11 @@ pub const MAX_DEPTH: usize = 64;
 /// How many bytes of JSON one value may have: 16 MiB, far above what a session is for.
 pub const MAX_VALUE_BYTES: usize = 16 << 20;
 
-/// A value as the session keeps it. Cheap to clone; equal when the JSON is equal, however it is spaced.
+/// A value as the session keeps it. Cheap to clone.
+///
+/// Two are equal when their JSON says the same: spaces, escapes in text and the order of an object's members do not
+/// matter. Numbers are compared digit by digit, so that no two integers are taken for one. `1` and `1.0` differ, as
+/// `0.0` and `-0.0` do: they are read as different types, or as different numbers.
 ///
 /// ```
 /// use cloakroom::Session;
@@ -107,8 +112,7 @@ impl Value {
 
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
-        let parse = |value: &Self| serde_json::from_slice::<serde_json::Value>(&value.json).ok();
-        self.json == other.json || parse(self).is_some_and(|one| Some(one) == parse(other))
+        self.json == other.json || is_equal(&self.json, &other.json)
     }
 }
 
