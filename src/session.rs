@@ -44,7 +44,7 @@ pub use entries::Entries;
 pub(crate) use entries::EntriesReader;
 pub use handle::{SessionHandle, Standing};
 pub use identity::Gone;
-pub use key::{Holds, Key, Names};
+pub use key::{AsKey, Holds, Key, Names};
 pub use limits::Limits;
 pub use opened::{Opened, Origin};
 pub use value::{MAX_DEPTH, MAX_VALUE_BYTES, Value};
@@ -121,7 +121,7 @@ impl Session {
 
     /// Whether the key is there.
     #[must_use]
-    pub fn contains_key(&self, key: impl AsRef<str>) -> bool {
+    pub fn contains_key(&self, key: impl AsKey) -> bool {
         self.look().read(key.as_ref()).is_some()
     }
 
@@ -178,7 +178,7 @@ impl Session {
     /// # Errors
     /// [`Error::Closed`].
     #[doc(alias = "pop")]
-    pub fn remove(&self, key: impl AsRef<str>) -> Result<Option<Value>, Error> {
+    pub fn remove(&self, key: impl AsKey) -> Result<Option<Value>, Error> {
         let key = key.as_ref();
         let mut state = self.write()?;
         let previous = state.entries.get(key);
@@ -234,7 +234,7 @@ impl Session {
     #[doc(alias = "update")]
     pub fn extend<K, V>(&self, pairs: impl IntoIterator<Item = (K, V)>) -> Result<(), Error>
     where
-        K: AsRef<str>,
+        K: Holds<V>,
         V: Serialize,
     {
         let encode = |(key, value): (K, V)| {

@@ -42,7 +42,7 @@ impl Change {
                 entries.set(key, value);
             }
             Self::SetDefault { key, value } => {
-                if !entries.contains_key(key) {
+                if !entries.contains_key(&*key) {
                     entries.set(key, value);
                 }
             }
@@ -51,7 +51,7 @@ impl Change {
             }
             Self::Clear => entries.clear(),
             Self::Modify { key, modify } => {
-                let value = modify(entries.get(key).as_ref())?;
+                let value = modify(entries.get(&*key).as_ref())?;
                 entries.set(key, &value);
             }
             Self::PushFlash { queue: key, message, unique } => {

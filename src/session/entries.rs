@@ -8,6 +8,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
+use super::key::AsKey;
 use super::value::Value;
 
 const LENGTHS: usize = 8;
@@ -62,14 +63,14 @@ impl Entries {
 
     /// Whether `key` is there.
     #[must_use]
-    pub fn contains_key(&self, key: &str) -> bool {
-        self.find(key).is_some()
+    pub fn contains_key(&self, key: impl AsKey) -> bool {
+        self.find(key.as_ref()).is_some()
     }
 
     /// The value of `key`, still as JSON text.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<Value> {
-        self.find(key).map(|span| self.value(&span))
+    pub fn get(&self, key: impl AsKey) -> Option<Value> {
+        self.find(key.as_ref()).map(|span| self.value(&span))
     }
 
     /// All keys and values in insertion order.

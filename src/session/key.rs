@@ -1,7 +1,9 @@
 //! What names a value: text, or a typed [`Key`] that also says what the value is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -77,58 +79,65 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
-/// What can name a value that is read as a `T`: any text, or a [`Key<T>`].
+/// What names a value, whatever its type: text of any kind, a [`Key`], and references to them.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not name a session value of type `{T}`",
-    label = "a `Key<X>` names an `X`, text names anything"
+    message = "`{Self}` does not name a session value",
+    label = "text does, and a `Key` does"
 )]
-pub trait Names<T>: AsRef<str> {
+pub trait AsKey: AsRef<str> {
     /// Whether a write that overwrites another request's unseen is [refused](Key::strict).
     fn is_strict(&self) -> bool {
         false
     }
 }
 
-impl<T> Names<T> for &str {}
-impl<T> Names<T> for String {}
-impl<T> Names<T> for &String {}
+impl AsKey for str {}
+impl AsKey for String {}
+impl AsKey for Cow<'_, str> {}
+impl AsKey for Box<str> {}
+impl AsKey for Arc<str> {}
 
-impl<T> Names<T> for Key<T> {
+impl<T> AsKey for Key<T> {
     fn is_strict(&self) -> bool {
         self.is_strict
     }
 }
+
+impl<K: AsKey + ?Sized> AsKey for &K {
+    fn is_strict(&self) -> bool {
+        (**self).is_strict()
+    }
+}
+
+/// What can name a value that is read as a `T`: any text, or a [`Key<T>`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a session value of type `{T}`",
+    label = "a `Key<X>` names an `X`, text names anything"
+)]
+pub trait Names<T>: AsKey {}
+
+impl<T> Names<T> for str {}
+impl<T> Names<T> for String {}
+impl<T> Names<T> for Cow<'_, str> {}
+impl<T> Names<T> for Box<str> {}
+impl<T> Names<T> for Arc<str> {}
+impl<T> Names<T> for Key<T> {}
+impl<T, K: Names<T> + ?Sized> Names<T> for &K {}
 
 /// What can name a value that is set to a `V`: any text, or a [`Key`] of the type that `V` is or borrows.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not hold a `{V}`",
     label = "a `Key<X>` takes an `X` or a `&X`, text takes anything that serialises"
 )]
-pub trait Holds<V>: AsRef<str> {
-    /// Whether a write that overwrites another request's unseen is [refused](Key::strict).
-    fn is_strict(&self) -> bool {
-        false
-    }
-}
+pub trait Holds<V>: AsKey {}
 
-impl<V: Serialize> Holds<V> for &str {}
+impl<V: Serialize> Holds<V> for str {}
 impl<V: Serialize> Holds<V> for String {}
-impl<V: Serialize> Holds<V> for &String {}
+impl<V: Serialize> Holds<V> for Cow<'_, str> {}
+impl<V: Serialize> Holds<V> for Box<str> {}
+impl<V: Serialize> Holds<V> for Arc<str> {}
+impl<V, K: Holds<V> + ?Sized> Holds<V> for &K {}
 
-impl<T> Holds<T> for Key<T> {
-    fn is_strict(&self) -> bool {
-        self.is_strict
-    }
-}
-
-impl<T> Holds<&T> for Key<T> {
-    fn is_strict(&self) -> bool {
-        self.is_strict
-    }
-}
-
-impl Holds<&str> for Key<String> {
-    fn is_strict(&self) -> bool {
-        self.is_strict
-    }
-}
+impl<T> Holds<T> for Key<T> {}
+impl<T> Holds<&T> for Key<T> {}
+impl Holds<&str> for Key<String> {}

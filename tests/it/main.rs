@@ -8,6 +8,7 @@ mod flash;
 mod forged;
 mod histories;
 mod identity;
+mod keys;
 mod layer;
 mod replay;
 mod session;
