@@ -26,6 +26,7 @@ use crate::{Error, Timestamp};
 
 mod change;
 mod commit;
+mod encode;
 mod entries;
 mod equal;
 mod handle;
@@ -164,8 +165,8 @@ impl Session {
         key: impl Holds<V>,
         value: V,
     ) -> Result<Option<Value>, Error> {
+        let value = key.encode(&value)?;
         let (is_strict, key) = (key.is_strict(), key.as_ref());
-        let value = Value::encode(key, &value)?;
         let mut state = self.write()?;
         let previous = state.entries.get(key);
         state.watch(key, is_strict);
@@ -238,8 +239,7 @@ impl Session {
         V: Serialize,
     {
         let encode = |(key, value): (K, V)| {
-            Value::encode(key.as_ref(), &value)
-                .map(|value| Change::Set { key: key.as_ref().to_owned(), value })
+            key.encode(&value).map(|value| Change::Set { key: key.as_ref().to_owned(), value })
         };
         let changes = pairs.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
         let mut state = self.write()?;
@@ -267,7 +267,7 @@ impl Session {
         let key = key.as_ref();
         let mut found = self.write()?.entries.get(key);
         if found.is_none() {
-            let value = Value::encode(key, &make())?;
+            let value = Value::encode_as::<T>(key, &make())?;
             let mut state = self.write()?;
             state.note(Change::SetDefault { key: key.into(), value })?;
             found = state.entries.get(key);
@@ -523,7 +523,7 @@ where
 {
     let mut value = old.map_or_else(|| Ok(T::default()), |old| old.decode(key))?;
     let result = change(&mut value);
-    Ok((Value::encode(key, &value)?, result))
+    Ok((Value::encode_as::<T>(key, &value)?, result))
 }
 
 impl PartialEq for Session {

@@ -6,6 +6,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::value::Value;
+use crate::Error;
 
 /// The name of a session value together with its type, so that neither can be misspelt.
 ///
@@ -129,15 +133,43 @@ impl<T, K: Names<T> + ?Sized> Names<T> for &K {}
     message = "`{Self}` does not hold a `{V}`",
     label = "a `Key<X>` takes an `X` or a `&X`, text takes anything that serialises"
 )]
-pub trait Holds<V>: AsKey {}
+pub trait Holds<V: Serialize>: AsKey {
+    /// Makes of `value` what is kept.
+    ///
+    /// # Errors
+    /// As [`Session::insert`](crate::Session::insert).
+    fn encode(&self, value: &V) -> Result<Value, Error> {
+        Value::encode(self.as_ref(), value)
+    }
+}
 
 impl<V: Serialize> Holds<V> for str {}
 impl<V: Serialize> Holds<V> for String {}
 impl<V: Serialize> Holds<V> for Cow<'_, str> {}
 impl<V: Serialize> Holds<V> for Box<str> {}
 impl<V: Serialize> Holds<V> for Arc<str> {}
-impl<V, K: Holds<V> + ?Sized> Holds<V> for &K {}
 
-impl<T> Holds<T> for Key<T> {}
-impl<T> Holds<&T> for Key<T> {}
-impl Holds<&str> for Key<String> {}
+impl<V: Serialize, K: Holds<V> + ?Sized> Holds<V> for &K {
+    fn encode(&self, value: &V) -> Result<Value, Error> {
+        (**self).encode(value)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> Holds<T> for Key<T> {
+    fn encode(&self, value: &T) -> Result<Value, Error> {
+        Value::encode_as::<T>(self.name, value)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> Holds<&T> for Key<T> {
+    fn encode(&self, value: &&T) -> Result<Value, Error> {
+        Value::encode_as::<T>(self.name, value)
+    }
+}
+
+impl Holds<&str> for Key<String> {
+    fn encode(&self, value: &&str) -> Result<Value, Error> {
+        // Whatever the text, it is read back.
+        Value::encode(self.name, value)
+    }
+}
