@@ -26,6 +26,7 @@ use crate::{Error, Timestamp};
 
 mod change;
 mod commit;
+mod decimal;
 mod encode;
 mod entries;
 mod equal;
@@ -52,6 +53,7 @@ pub use value::{MAX_DEPTH, MAX_VALUE_BYTES, Value};
 
 pub(crate) use change::Change;
 pub(crate) use commit::{Claims, NewCsrfSecret, Wishes};
+pub(crate) use decimal::Decimal;
 pub(crate) use opened::Server;
 pub(crate) use remote::{BoxFuture, ClaimId, Remote};
 pub(crate) use value::{depth, rest_of_text};

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::Visitor;
 
+use super::decimal::Decimal;
 use super::value::{MAX_DEPTH, depth, rest_of_text};
 
 /// Whether both are JSON and say the same.
@@ -131,7 +132,10 @@ const fn is_space(byte: u8) -> bool {
 
 fn number(token: &[u8]) -> Option<Json<'_>> {
     let is_float = token.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
-    Some(if is_float { Json::Float(Decimal::read(token)?) } else { Json::Integer(token) })
+    Some(match is_float {
+        true => Json::Float(Decimal::read(std::str::from_utf8(token).ok()?)?),
+        false => Json::Integer(token),
+    })
 }
 
 /// Takes the quotes off, too, so that it compares with text that needed no unescaping.
@@ -146,35 +150,6 @@ impl Visitor<'_> for Unescaped {
 
     fn visit_bytes<E>(self, text: &[u8]) -> Result<Self::Value, E> {
         Ok(Cow::Owned([b"\"", text, b"\""].concat()))
-    }
-}
-
-/// A number with all its digits: 0.`digits` × 10 to the power of `exponent`, without zeros at either end.
-#[derive(Debug, PartialEq)]
-struct Decimal {
-    is_negative: bool,
-    digits: Vec<u8>,
-    exponent: i64,
-}
-
-impl Decimal {
-    /// The number in a JSON text; `None` if it is none, or its exponent is beyond all measure.
-    fn read(token: &[u8]) -> Option<Self> {
-        let is_negative = token.first() == Some(&b'-');
-        let unsigned = &token[usize::from(is_negative)..];
-        let at_e = unsigned.iter().position(|byte| matches!(byte, b'e' | b'E'));
-        let (mantissa, power) = unsigned.split_at(at_e.unwrap_or(unsigned.len()));
-        let power = std::str::from_utf8(power.get(1..).unwrap_or(b"0")).ok()?;
-        let point = mantissa.iter().position(|byte| *byte == b'.').unwrap_or(mantissa.len());
-        let mut digits: Vec<u8> = mantissa.iter().copied().filter(|byte| *byte != b'.').collect();
-        let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
-        digits.drain(..zeros);
-        digits.truncate(digits.iter().rposition(|digit| *digit != b'0').map_or(0, |at| at + 1));
-        let exponent = match digits.len() {
-            0 => 0, // zero is zero, whatever its exponent
-            _ => power.parse::<i64>().ok()?.checked_add(point as i64 - zeros as i64)?,
-        };
-        Some(Self { is_negative, digits, exponent })
     }
 }
 

@@ -10,6 +10,7 @@ mod histories;
 mod identity;
 mod keys;
 mod layer;
+mod python_json;
 mod replay;
 mod session;
 mod site;
