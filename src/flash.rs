@@ -25,8 +25,10 @@
 //! In a session that lives in a cookie a message is shown at least once and never lost: two tabs that reload
 //! together bring the same cookie and both show it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -39,6 +41,13 @@ use crate::{Error, Session};
 pub const PREFIX: &str = "_f_";
 
 /// A queue's name together with the type of its messages.
+///
+/// A message of another type does not compile:
+/// ```compile_fail,E0277
+/// # use cloakroom::{Queue, Session};
+/// const COUNTS: Queue<u32> = Queue::new("counts");
+/// Session::detached().flash_to(COUNTS, "three");
+/// ```
 pub struct Queue<M> {
     name: &'static str,
     unique: bool,
@@ -87,26 +96,37 @@ impl<M> fmt::Debug for Queue<M> {
 )]
 pub trait QueueOf<M>: AsRef<str> {}
 
-impl<M> QueueOf<M> for &str {}
+impl<M> QueueOf<M> for str {}
 impl<M> QueueOf<M> for String {}
-impl<M> QueueOf<M> for &String {}
+impl<M> QueueOf<M> for Cow<'_, str> {}
+impl<M> QueueOf<M> for Box<str> {}
+impl<M> QueueOf<M> for Arc<str> {}
 impl<M> QueueOf<M> for Queue<M> {}
+impl<M, Q: QueueOf<M> + ?Sized> QueueOf<M> for &Q {}
 
 /// What can name a queue that takes an `M`: any text, or a [`Queue`] of messages that `M` is or borrows.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not take the flash message `{M}`",
-    label = "a `Queue<X>` takes `&X`, text takes anything that serialises"
+    label = "a `Queue<X>` takes an `X` or a `&X`, text takes anything that serialises"
 )]
-pub trait Takes<M: ?Sized>: AsRef<str> {
+pub trait Takes<M>: AsRef<str> {
     /// Whether equal messages are refused.
     fn is_unique(&self) -> bool {
         false
     }
 }
 
-impl<M: ?Sized> Takes<M> for &str {}
-impl<M: ?Sized> Takes<M> for String {}
-impl<M: ?Sized> Takes<M> for &String {}
+impl<M> Takes<M> for str {}
+impl<M> Takes<M> for String {}
+impl<M> Takes<M> for Cow<'_, str> {}
+impl<M> Takes<M> for Box<str> {}
+impl<M> Takes<M> for Arc<str> {}
+
+impl<M, Q: Takes<M> + ?Sized> Takes<M> for &Q {
+    fn is_unique(&self) -> bool {
+        (**self).is_unique()
+    }
+}
 
 impl<M> Takes<M> for Queue<M> {
     fn is_unique(&self) -> bool {
@@ -114,7 +134,13 @@ impl<M> Takes<M> for Queue<M> {
     }
 }
 
-impl Takes<str> for Queue<String> {
+impl<M> Takes<&M> for Queue<M> {
+    fn is_unique(&self) -> bool {
+        self.unique
+    }
+}
+
+impl Takes<&str> for Queue<String> {
     fn is_unique(&self) -> bool {
         self.unique
     }
@@ -130,26 +156,24 @@ impl Session {
         self.push_flash("", &message, false).map(|_| ())
     }
 
-    /// Appends a message to a queue.
+    /// Appends a message, or what a reference to one leads to, to a queue.
     ///
     /// # Errors
     /// As [`flash`](Session::flash).
-    pub fn flash_to<M>(&self, queue: impl Takes<M>, message: &M) -> Result<(), Error>
-    where
-        M: Serialize + ?Sized,
-    {
-        self.push_flash(queue.as_ref(), message, queue.is_unique()).map(|_| ())
+    pub fn flash_to<M: Serialize>(&self, queue: impl Takes<M>, message: M) -> Result<(), Error> {
+        self.push_flash(queue.as_ref(), &message, queue.is_unique()).map(|_| ())
     }
 
     /// Appends a message unless an equal one, as JSON, waits in this queue; says whether it was appended (R31).
     ///
     /// # Errors
     /// As [`flash`](Session::flash).
-    pub fn flash_unique<M>(&self, queue: impl Takes<M>, message: &M) -> Result<bool, Error>
-    where
-        M: Serialize + ?Sized,
-    {
-        self.push_flash(queue.as_ref(), message, true)
+    pub fn flash_unique<M: Serialize>(
+        &self,
+        queue: impl Takes<M>,
+        message: M,
+    ) -> Result<bool, Error> {
+        self.push_flash(queue.as_ref(), &message, true)
     }
 
     /// Takes all messages of a queue, oldest first, to show them in this request's response; they will not be shown
@@ -253,10 +277,12 @@ impl Session {
         }
     }
 
-    fn push_flash<M>(&self, queue: &str, message: &M, unique: bool) -> Result<bool, Error>
-    where
-        M: Serialize + ?Sized,
-    {
+    fn push_flash(
+        &self,
+        queue: &str,
+        message: &impl Serialize,
+        unique: bool,
+    ) -> Result<bool, Error> {
         let queue = key(queue);
         let message = Value::encode(&queue, message)?;
         let depth = 1 + session::depth(message.as_bytes()); // in the queue's array

@@ -28,7 +28,10 @@ use crate::{Error, Timestamp};
 mod bounds;
 mod change;
 mod commit;
+mod decimal;
+mod encode;
 mod entries;
+mod equal;
 mod handle;
 mod identity;
 mod key;
@@ -54,6 +57,7 @@ pub use value::{MAX_DEPTH, MAX_VALUE_BYTES, Value};
 pub(crate) use change::Change;
 use change::Modify;
 pub(crate) use commit::{Claims, NewCsrfSecret, Wishes};
+pub(crate) use decimal::Decimal;
 pub(crate) use opened::Server;
 pub(crate) use remote::{BoxFuture, ClaimId, Reloaded, Remote};
 pub(crate) use value::{depth, rest_of_text};
@@ -188,8 +192,8 @@ impl Session {
         key: impl Holds<V>,
         value: V,
     ) -> Result<Option<Value>, Error> {
+        let value = key.encode(&value)?;
         let (is_strict, key) = (key.is_strict(), key.as_ref());
-        let value = Value::encode(key, &value)?;
         let mut state = self.write()?;
         let previous = state.entries.get(key);
         state.note_over(key, is_strict, Change::Set { key: key.into(), value })?;
@@ -267,12 +271,11 @@ impl Session {
     #[doc(alias = "update")]
     pub fn extend<K, V>(&self, pairs: impl IntoIterator<Item = (K, V)>) -> Result<(), Error>
     where
-        K: AsKey,
+        K: Holds<V>,
         V: Serialize,
     {
         let encode = |(key, value): (K, V)| {
-            Value::encode(key.as_ref(), &value)
-                .map(|value| (key.as_ref().to_owned(), key.is_strict(), value))
+            key.encode(&value).map(|value| (key.as_ref().to_owned(), key.is_strict(), value))
         };
         let pairs = pairs.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
         let mut state = self.write()?;
@@ -297,7 +300,7 @@ impl Session {
         let (is_strict, key) = (key.is_strict(), key.as_ref());
         let mut found = self.write()?.read(key, is_strict);
         if found.is_none() {
-            let value = Value::encode(key, &make())?;
+            let value = Value::encode_as::<T>(key, &make())?;
             let mut state = self.write()?;
             state.note(Change::SetDefault { key: key.into(), value })?;
             found = state.entries.get(key);
@@ -673,7 +676,7 @@ where
 {
     let mut value = old.map_or_else(|| Ok(T::default()), |old| old.decode(key))?;
     let result = change(&mut value);
-    Ok((Value::encode(key, &value)?, result))
+    Ok((Value::encode_as::<T>(key, &value)?, result))
 }
 
 impl PartialEq for Session {

@@ -64,9 +64,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use hashbrown::DefaultHashBuilder;
 
 use crate::error::BoxError;
 use crate::time::Timestamp;
@@ -226,7 +229,7 @@ impl fmt::Debug for Record {
     }
 }
 
-/// Counts the writes of one record. No two states of a record have the same.
+/// Tells the states of one record apart: each write gives it another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(u64);
 
@@ -246,11 +249,23 @@ impl Version {
         self.0
     }
 
-    /// The one after it.
+    /// One for the next write, a step ahead of this one.
+    ///
+    /// The step is at random, between 1 and 2^32. Where a replica takes over, it may not have had the last writes, and makes
+    /// others in their place; counted, both would have the same number, and whoever saw a write that was lost would
+    /// replace one that was not.
     #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.wrapping_add(1))
+    pub fn next(self) -> Self {
+        Self(self.0.wrapping_add(1 + u64::from(step())))
     }
+}
+
+/// A number that no other process chooses at the same time. It is no secret.
+fn step() -> u32 {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    static SEED: OnceLock<DefaultHashBuilder> = OnceLock::new();
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    (SEED.get_or_init(DefaultHashBuilder::default).hash_one(call) >> 32) as u32
 }
 
 /// A record as a store has it.

@@ -3,21 +3,27 @@
 //! Everything in the crate takes time as an argument; only [`SystemClock`] asks the machine. A test hands in
 //! a clock of its own.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 const NANOS_PER_SEC: u32 = 1_000_000_000;
 const MICROS_PER_SEC: i64 = 1_000_000;
+const SECS_PER_DAY: i64 = 24 * 60 * 60;
 /// The last second of the year 9999: a time further away than this is no time of a session.
 const MAX_SECS: f64 = 253_402_300_799.0;
 
 /// A point in time: seconds and nanoseconds since 1970-01-01 UTC.
 ///
+/// Prints as RFC 3339 has it, in UTC and with as much of a fraction as there is.
+///
 /// ```
 /// use cloakroom::Timestamp;
-/// use std::time::Duration;
+/// use std::time::{Duration, SystemTime};
 ///
 /// let created = Timestamp::from_secs(1_700_000_000);
 /// assert_eq!(created.saturating_add(Duration::from_secs(60)).as_secs(), 1_700_000_060);
+/// assert_eq!(created.to_string(), "2023-11-14T22:13:20Z");
+/// assert_eq!(SystemTime::from(created), SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
@@ -122,14 +128,74 @@ impl From<SystemTime> for Timestamp {
             Ok(after) => Self::from_secs(0).saturating_add(after),
             Err(before) => {
                 let before = before.duration();
-                let seconds = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
+                let seconds = 0_i64.saturating_sub_unsigned(before.as_secs());
                 match before.subsec_nanos() {
-                    0 => Self::from_secs(-seconds),
-                    nanos => Self { seconds: -seconds - 1, nanos: NANOS_PER_SEC - nanos },
+                    0 => Self::from_secs(seconds),
+                    nanos => match seconds.checked_sub(1) {
+                        Some(seconds) => Self { seconds, nanos: NANOS_PER_SEC - nanos },
+                        None => Self::from_secs(i64::MIN),
+                    },
                 }
             }
         }
     }
+}
+
+impl From<Timestamp> for SystemTime {
+    /// The same point, or the nearest one that the machine's clock can show.
+    fn from(time: Timestamp) -> Self {
+        let whole = Duration::from_secs(time.seconds.unsigned_abs());
+        let nanos = Duration::from_nanos(time.nanos.into());
+        if time.seconds < 0 {
+            // The fraction counts forwards, and what is clamped has none.
+            let start = Self::UNIX_EPOCH.checked_sub(whole);
+            return start.map_or_else(|| furthest(Self::checked_sub), |start| start + nanos);
+        }
+        let end = Self::UNIX_EPOCH.checked_add(whole).and_then(|time| time.checked_add(nanos));
+        end.unwrap_or_else(|| furthest(Self::checked_add))
+    }
+}
+
+/// The last point that whole seconds lead to from 1970: these are fewer on some machines than on others.
+fn furthest(go: fn(&SystemTime, Duration) -> Option<SystemTime>) -> SystemTime {
+    let steps = (0..64).rev().map(|bit| Duration::from_secs(1 << bit));
+    steps.fold(SystemTime::UNIX_EPOCH, |time, step| go(&time, step).unwrap_or(time))
+}
+
+impl fmt::Display for Timestamp {
+    /// RFC 3339, in UTC: `2026-11-27T15:39:43Z`, with a fraction only if there is one. A year that has not four
+    /// digits, which RFC 3339 does not know, has a sign: `+10000-01-01T00:00:00Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = date(self.seconds.div_euclid(SECS_PER_DAY));
+        let of_day = self.seconds.rem_euclid(SECS_PER_DAY);
+        match year {
+            0..=9999 => write!(f, "{year:04}")?,
+            _ => write!(f, "{year:+05}")?,
+        }
+        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+        write!(f, "-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        if self.nanos > 0 {
+            write!(f, ".{}", format!("{:09}", self.nanos).trim_end_matches('0'))?;
+        }
+        f.write_str("Z")
+    }
+}
+
+/// Year, month and day of the Gregorian calendar, so many days after 1970-01-01.
+const fn date(days: i64) -> (i64, i64, i64) {
+    // Years begin in March here, so that the leap day is the last of its year, and eras of 400 years, which all have
+    // as many days, in March of the year 0.
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    // One leap day each 4 years, none each 100, one at the end of the era.
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    // Five months have 153 days, over and over.
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let is_next_year = month >= 10;
+    let month = if is_next_year { month - 9 } else { month + 3 };
+    (era * 400 + year + is_next_year as i64, month, day)
 }
 
 /// Says what time it is. Factories ask once per request.
@@ -192,6 +258,64 @@ mod tests {
         }
         assert_eq!(Timestamp::from_secs(i64::MAX).as_micros(), i64::MAX);
         assert_eq!(Timestamp::from_secs(i64::MIN).as_micros(), i64::MIN);
+    }
+
+    #[test]
+    fn a_time_prints_as_rfc_3339_has_it() {
+        for (seconds, nanos, printed) in [
+            (1_795_793_983, 0, "2026-11-27T15:39:43Z"),
+            (0, 0, "1970-01-01T00:00:00Z"),
+            (-1, 0, "1969-12-31T23:59:59Z"),
+            (-1, 999_999_999, "1969-12-31T23:59:59.999999999Z"),
+            (951_782_400, 250_000_000, "2000-02-29T00:00:00.25Z"),
+            (951_868_800, 1_000, "2000-03-01T00:00:00.000001Z"),
+            (4_107_542_399, 0, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, 0, "2100-03-01T00:00:00Z"),
+            (-11_644_473_600, 0, "1601-01-01T00:00:00Z"),
+            (-62_167_219_200, 0, "0000-01-01T00:00:00Z"),
+            (-62_167_219_201, 0, "-0001-12-31T23:59:59Z"),
+            (253_402_300_799, 0, "9999-12-31T23:59:59Z"),
+            (253_402_300_800, 0, "+10000-01-01T00:00:00Z"),
+            (i64::MAX, 0, "+292277026596-12-04T15:30:07Z"),
+            (i64::MIN, 0, "-292277022657-01-27T08:29:52Z"),
+        ] {
+            assert_eq!(Timestamp { seconds, nanos }.to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn each_day_of_four_centuries_follows_the_one_before() {
+        let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for days in 0..146_097 {
+            assert_eq!(date(days), (year, month, day));
+            let last = match month {
+                2 => 28 + i64::from(is_leap(year)),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            (month, day) = if day == last { (month + 1, 1) } else { (month, day + 1) };
+            (year, month) = if month > 12 { (year + 1, 1) } else { (year, month) };
+        }
+    }
+
+    #[test]
+    fn the_machines_time_comes_back_and_no_time_is_too_far_away() {
+        for (seconds, nanos) in
+            [(0, 0), (1_700_000_000, 5), (-1, 999_999_999), (-7, 0), (i64::MIN, 0), (i64::MAX, 7)]
+        {
+            let time = Timestamp { seconds, nanos };
+            let machines = SystemTime::from(time);
+            let is_far = seconds.unsigned_abs() > 1 << 40; // where machines differ
+            assert!(Timestamp::from(machines) == time || is_far, "{time:?}");
+            assert_eq!(machines < SystemTime::UNIX_EPOCH, seconds < 0, "{time:?}");
+        }
+        // A clock with fewer seconds than ours.
+        let narrow = |time: &SystemTime, step: Duration| {
+            let next = time.checked_add(step)?;
+            (next <= SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_003)).then_some(next)
+        };
+        assert_eq!(furthest(narrow), SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_003));
     }
 
     #[test]

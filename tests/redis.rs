@@ -67,17 +67,18 @@ async fn each_call_is_one_command() {
     // Loads the scripts.
     create(&store, 1, Some("ada")).await;
     touch(&store, 1, Version::FIRST).await;
-    let mut monitor = Monitor::of(&server);
+    let (mut monitor, mut replaced) = (Monitor::of(&server), Version::FIRST);
     let mut commands = async |call: &str| {
         match call {
             "load" => assert!(store.load(&key(1)).await.unwrap().is_some()),
             "create" => create(&store, 2, None).await,
             "create, owned" => create(&store, 3, Some("ada")).await,
             "replace" => {
-                let replaced = store.replace(&key(2), Version::FIRST, &record(None)).await;
-                assert!(matches!(replaced.unwrap(), Replaced::Done(_)));
+                let answer = store.replace(&key(2), Version::FIRST, &record(None)).await;
+                let Replaced::Done(version) = answer.unwrap() else { panic!("it is there") };
+                replaced = version;
             }
-            "touch" => touch(&store, 2, Version::FIRST.next()).await,
+            "touch" => touch(&store, 2, replaced).await,
             "touch, owned" => touch(&store, 1, Version::FIRST).await,
             _ => assert!(store.remove(&key(2)).await.unwrap()),
         }

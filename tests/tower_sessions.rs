@@ -50,9 +50,8 @@ async fn between_processes_the_last_write_wins() {
         one.replace(&key, Version::FIRST, &b),
         other.replace(&key, Version::FIRST, &c)
     );
-    let next = Version::FIRST.next();
-    assert_eq!(replaced.0.unwrap(), Replaced::Done(next));
-    assert_eq!(replaced.1.unwrap(), Replaced::Done(next), "as documented: both were told so");
+    assert!(matches!(replaced.0.unwrap(), Replaced::Done(_)));
+    assert!(matches!(replaced.1.unwrap(), Replaced::Done(_)), "as documented: both were told so");
 }
 
 #[tokio::test]
@@ -61,7 +60,7 @@ async fn between_processes_a_late_write_brings_back_what_was_removed() {
     let (b, key) = (record("b"), key());
     let (replaced, removed) =
         tokio::join!(one.replace(&key, Version::FIRST, &b), other.remove(&key));
-    assert_eq!(replaced.unwrap(), Replaced::Done(Version::FIRST.next()));
+    assert!(matches!(replaced.unwrap(), Replaced::Done(_)));
     assert!(removed.unwrap());
     assert!(one.load(&key).await.unwrap().is_some(), "as documented: it is back");
 }

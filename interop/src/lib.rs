@@ -3,6 +3,7 @@
 //!
 //! The two sides are the testbed and `pyramid_app.py`, which answers the same requests from Pyramid's own session.
 
+mod documents;
 mod model;
 mod script;
 
@@ -12,6 +13,7 @@ use std::process::Command;
 
 use cloakroom_testbed::Service;
 
+pub use documents::Documents;
 pub use model::Model;
 pub use script::{Request, Script};
 

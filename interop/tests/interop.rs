@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use cloakroom_interop::{Model, Request, Script, Sides};
+use cloakroom_interop::{Documents, Model, Request, Script, Sides};
 use cloakroom_testbed::{Answer, Visitor};
 use serde_json::{Value, json};
 
@@ -239,6 +239,28 @@ fn both_write_the_same_text_for_the_same_session() {
     let pythons = rest(&visitor);
     visitor.at(&SIDES.rust).post("/changed", &json!({}));
     assert_eq!(rest(&visitor), pythons);
+}
+
+#[test]
+fn of_100_000_documents_both_write_the_same_text() {
+    let mut documents = Documents::new(1);
+    let mut written = 0;
+    while written < 100_000 {
+        let mut values = String::new();
+        // A cookie holds about 3,000 bytes, of which an escape takes up to twelve for two.
+        while values.len() < 700 {
+            values += &format!(",\"{written:06}\":{}", documents.next_document());
+            written += 1;
+        }
+        let body = format!(r#"{{"values": {{{}}}}}"#, &values[1..]);
+        let texts = SIDES.both().map(|side| {
+            let mut visitor = Visitor::new(side);
+            let answer = visitor.post_text("/update", &body);
+            assert_eq!(answer.status, 200, "{side:?}: {body}");
+            payload(&visitor).split_once(", {").expect("values").1.to_owned()
+        });
+        assert_eq!(texts[0], texts[1], "{body}");
+    }
 }
 
 #[test]

@@ -5,13 +5,15 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::str::Chars;
 
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 
-use crate::Timestamp;
-use crate::session::{Entries, EntriesReader, MAX_DEPTH, depth, rest_of_text};
+use crate::session::{Decimal, Entries, EntriesReader, MAX_DEPTH, depth, rest_of_text};
+use crate::{Error, Timestamp};
 
 /// What a signed cookie says: when it was last used, when the session began, and the data.
 #[derive(Debug, PartialEq)]
@@ -34,7 +36,10 @@ pub(super) fn read(json: &[u8], lenient: bool) -> Option<Triple> {
 
 /// Writes the triple. `created` is always printed as a float, `renewed` as an integer if it has no fraction and
 /// `renewed_is_int` (R66).
-pub(super) fn write(triple: &Triple, renewed_is_int: bool) -> String {
+///
+/// # Errors
+/// [`Error::Serialize`] for a number that Python could not read.
+pub(super) fn write(triple: &Triple, renewed_is_int: bool) -> Result<String, Error> {
     let mut out = String::with_capacity(64 + triple.entries.run().len());
     out.push('[');
     if renewed_is_int {
@@ -49,10 +54,14 @@ pub(super) fn write(triple: &Triple, renewed_is_int: bool) -> String {
         out.push_str(if index == 0 { "" } else { ", " });
         text(&mut out, key);
         out.push_str(": ");
-        value(&mut out, json.as_json());
+        value(&mut out, json.as_json()).map_err(|reason| Error::Serialize {
+            key: key.to_owned(),
+            type_name: "number",
+            reason: reason.to_owned(),
+        })?;
     }
     out.push_str("}]");
-    out
+    Ok(out)
 }
 
 fn time(raw: &RawValue, lenient: bool) -> Option<Timestamp> {
@@ -115,8 +124,8 @@ impl<'de> Deserialize<'de> for Name<'de> {
     }
 }
 
-/// Rewrites one JSON value.
-fn value(out: &mut String, json: &str) {
+/// Rewrites one JSON value, or says why that is not possible.
+fn value(out: &mut String, json: &str) -> Result<(), &'static str> {
     let mut rest = json;
     while let Some(first) = rest.bytes().next() {
         let token = match first {
@@ -129,7 +138,7 @@ fn value(out: &mut String, json: &str) {
         let (token, after) = rest.split_at(token);
         match first {
             b'"' => retext(out, token),
-            b'-' | b'0'..=b'9' => number(out, token),
+            b'-' | b'0'..=b'9' => number(out, token)?,
             b',' => out.push_str(", "),
             b':' => out.push_str(": "),
             b' ' | b'\n' | b'\r' | b'\t' => {}
@@ -137,6 +146,7 @@ fn value(out: &mut String, json: &str) {
         }
         rest = after;
     }
+    Ok(())
 }
 
 /// How many bytes the JSON text at the start of `rest` has, quotes included.
@@ -144,18 +154,35 @@ fn text_length(rest: &str) -> usize {
     1 + rest_of_text(&rest.as_bytes()[1..])
 }
 
-/// Rewrites JSON text, which is the same in Python where it is plain. One with half a surrogate pair, which Python
-/// knows and Rust does not, stays as it is.
+/// Rewrites JSON text, which is the same in Python where it is plain. Escape by escape, because Python knows half of
+/// a surrogate pair and Rust does not.
 fn retext(out: &mut String, token: &str) {
-    if token.trim_matches('"').bytes().fold(true, |all, byte| all & is_plain(byte)) {
-        return out.push_str(token);
+    let mut rest = token;
+    loop {
+        let special = rest.bytes().position(|byte| !is_plain(byte) && byte != b'"');
+        let (plain, special) = rest.split_at(special.unwrap_or(rest.len()));
+        out.push_str(plain);
+        let mut chars = special.chars();
+        match chars.next() {
+            None => return,
+            Some('\\') => unescape(out, &mut chars),
+            Some(char) => escape(out, char),
+        }
+        rest = chars.as_str();
     }
-    match serde_json::from_str::<String>(token) {
-        Ok(decoded) => text(out, &decoded),
-        Err(_) => token.chars().for_each(|char| match char {
-            ' '..='~' => out.push(char),
-            _ => escape(out, char),
-        }),
+}
+
+/// Rewrites what stands behind a backslash.
+fn unescape(out: &mut String, rest: &mut Chars<'_>) {
+    match rest.next() {
+        Some('u') => {
+            let (digits, after) = rest.as_str().split_at_checked(4).unwrap_or_default();
+            *rest = after.chars();
+            unit(out, u16::from_str_radix(digits, 16).unwrap_or(0xfffd));
+        }
+        Some('/') => out.push('/'),
+        Some(letter) => out.extend(['\\', letter]),
+        None => {}
     }
 }
 
@@ -166,17 +193,7 @@ fn text(out: &mut String, decoded: &str) {
         let (plain, special) = rest.split_at(at);
         out.push_str(plain);
         let mut chars = special.chars();
-        match chars.next() {
-            Some('"') => out.push_str("\\\""),
-            Some('\\') => out.push_str("\\\\"),
-            Some('\n') => out.push_str("\\n"),
-            Some('\r') => out.push_str("\\r"),
-            Some('\t') => out.push_str("\\t"),
-            Some('\u{8}') => out.push_str("\\b"),
-            Some('\u{c}') => out.push_str("\\f"),
-            Some(char) => escape(out, char),
-            None => {}
-        }
+        chars.next().into_iter().for_each(|char| escape(out, char));
         rest = chars.as_str();
     }
     out.push_str(rest);
@@ -190,32 +207,86 @@ const fn is_plain(byte: u8) -> bool {
 }
 
 fn escape(out: &mut String, char: char) {
-    for unit in char.encode_utf16(&mut [0; 2]) {
-        let _ = write!(out, "\\u{unit:04x}");
+    for unit_of_it in char.encode_utf16(&mut [0; 2]) {
+        unit(out, *unit_of_it);
     }
 }
 
-/// Integers of any size stay as they are; floats are printed as Python prints them.
-fn number(out: &mut String, token: &str) {
-    match token.parse::<f64>() {
-        Ok(parsed) if parsed.is_finite() && token.contains(['.', 'e', 'E']) => float(out, parsed),
-        _ => out.push_str(token),
+/// One unit of UTF-16, which is what Python escapes.
+fn unit(out: &mut String, unit: u16) {
+    match u8::try_from(unit) {
+        Ok(b'"') => out.push_str("\\\""),
+        Ok(b'\\') => out.push_str("\\\\"),
+        Ok(b'\n') => out.push_str("\\n"),
+        Ok(b'\r') => out.push_str("\\r"),
+        Ok(b'\t') => out.push_str("\\t"),
+        Ok(0x8) => out.push_str("\\b"),
+        Ok(0xc) => out.push_str("\\f"),
+        Ok(byte @ b' '..=b'~') => out.push(byte.into()),
+        _ => {
+            let _ = write!(out, "\\u{unit:04x}");
+        }
     }
 }
 
-/// Python's `repr` of a float: the shortest digits, an exponent from 1e16 up and below 1e-4.
+/// Integers of any size stay as they are, and so does a number with digits that no float holds. All others are floats,
+/// and printed as Python prints them.
+fn number(out: &mut String, token: &str) -> Result<(), &'static str> {
+    if !token.contains(['.', 'e', 'E']) {
+        out.push_str(token);
+        return Ok(());
+    }
+    let parsed: f64 = token.parse().unwrap_or(f64::NAN);
+    if !parsed.is_finite() {
+        return Err("a float cannot be as large, and Python would read infinity");
+    }
+    let start = out.len();
+    float(out, parsed);
+    if &out[start..] != token && !is_spelling(token, &out[start..], parsed) {
+        out.truncate(start);
+        out.push_str(token);
+    }
+    Ok(())
+}
+
+/// Whether a number says what Python's spelling of `float` says. Of two shortest spellings that are equally near to the
+/// float, Python chooses one and others the other.
+fn is_spelling(token: &str, python: &str, float: f64) -> bool {
+    let (Some(token), Some(python)) = (Decimal::read(token), Decimal::read(python)) else {
+        return false;
+    };
+    // 767 digits are the most that a float can have.
+    let is_tie =
+        |exact: &Decimal| [&token, &python].iter().all(|it| it.is_half_a_digit_from(exact));
+    token == python || Decimal::read(&format!("{float:.766e}")).is_some_and(|exact| is_tie(&exact))
+}
+
+/// Python's `repr` of a float: the fewest digits, an exponent from 1e16 up and below 1e-4.
 fn float(out: &mut String, number: f64) {
-    let scientific = format!("{number:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..16).contains(&exponent) {
-        // `{:?}` would switch to an exponent in the same place above, but not below.
-        let plain = format!("{number}");
-        out.push_str(&plain);
-        out.push_str(if plain.contains('.') { "" } else { ".0" });
-    } else {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        let _ = write!(out, "{digits}e{sign}{:02}", exponent.unsigned_abs());
+    // serde_json's digits are Python's, those of Rust's own `{}` not always.
+    let mut spelling = SmallVec::<[u8; 32]>::new();
+    let _ = serde_json::to_writer(&mut spelling, &number);
+    let Some(decimal) = std::str::from_utf8(&spelling).ok().and_then(Decimal::read) else { return };
+    out.push_str(if decimal.is_negative { "-" } else { "" });
+    let digits = if decimal.digits.is_empty() { "0" } else { &decimal.digits };
+    // What stands before the point where one digit does.
+    let exponent = decimal.exponent - i64::from(!decimal.digits.is_empty());
+    match exponent {
+        -4..0 => {
+            let _ = write!(out, "0.{}{digits}", "0".repeat(-exponent as usize - 1));
+        }
+        0..16 => {
+            let whole = exponent as usize + 1;
+            let (before, after) = digits.split_at_checked(whole).unwrap_or((digits, ""));
+            let after = if after.is_empty() { "0" } else { after };
+            let _ = write!(out, "{before:0<whole$}.{after}");
+        }
+        _ => {
+            let (before, after) = digits.split_at(1);
+            let point = if after.is_empty() { "" } else { "." };
+            let sign = if exponent < 0 { '-' } else { '+' };
+            let _ = write!(out, "{before}{point}{after}e{sign}{:02}", exponent.unsigned_abs());
+        }
     }
 }
 
@@ -239,6 +310,11 @@ mod tests {
             (1.5e-10, "1.5e-10"),
             (1e300, "1e+300"),
             (1_700_000_000.5, "1700000000.5"),
+            (0.0, "0.0"),
+            (9_999_999_999_999_998.0, "9999999999999998.0"),
+            (5e-324, "5e-324"),
+            // Two shortest spellings are equally near: Python takes the even digit.
+            (5.684_341_886_080_802e-14, "5.684341886080802e-14"),
         ] {
             let mut out = String::new();
             float(&mut out, number);
@@ -271,19 +347,37 @@ mod tests {
     }
 
     #[test]
+    fn r20_a_number_that_no_float_holds_keeps_its_digits() {
+        for json in [
+            "0.12345678901234567890",
+            "1234567890.12345678901234567890e-5",
+            "0.10000000000000001",
+            "9007199254740993.0",
+            "1e-400",
+        ] {
+            let mut out = String::new();
+            value(&mut out, json).unwrap();
+            assert_eq!(out, json);
+        }
+        for beyond in ["1e999", "[-1.8e308]", "1e99999999999999999999"] {
+            assert!(value(&mut String::new(), beyond).is_err(), "{beyond}");
+        }
+    }
+
+    #[test]
     fn values_are_rewritten_in_pythons_spelling() {
         for (json, python) in [
             (r#"[1,2 , {"a":[ ],"b":null}]"#, r#"[1, 2, {"a": [], "b": null}]"#),
             (r#""a,b:c \" \u00E9 \/ é 😀""#, r#""a,b:c \" \u00e9 / \u00e9 \ud83d\ude00""#),
             ("\"\\u007f\\u0000\\b\\f\"", "\"\\u007f\\u0000\\b\\f\""),
-            (r#""half \ud800 é""#, r#""half \ud800 \u00e9""#),
+            (r#""half \uD800 \u0041\u0022\u005c\u000A é""#, r#""half \ud800 A\"\\\n \u00e9""#),
             (
-                "[1E2,123456789012345678901234567890,-0,1e999]",
-                "[100.0, 123456789012345678901234567890, -0, 1e999]",
+                "[1E2,123456789012345678901234567890,-0,0e99,-0.0E-7]",
+                "[100.0, 123456789012345678901234567890, -0, 0.0, -0.0]",
             ),
         ] {
             let mut out = String::new();
-            value(&mut out, json);
+            value(&mut out, json).unwrap();
             assert_eq!(out, python);
         }
     }

@@ -158,7 +158,7 @@ impl SignedCookieFactory {
     }
 
     fn write(&self, triple: &Triple, renewed_is_int: bool) -> Result<SetCookies, Error> {
-        let json = pyramid_json::write(triple, renewed_is_int);
+        let json = pyramid_json::write(triple, renewed_is_int)?;
         let mut frame = Vec::with_capacity(self.hash.digest_bytes() + json.len());
         self.keys[0].sign(json.as_bytes(), &mut frame);
         frame.extend_from_slice(json.as_bytes());

@@ -56,7 +56,7 @@ impl Change {
                 entries.set(key, value);
             }
             Self::SetDefault { key, value } => {
-                if !entries.contains_key(key) {
+                if !entries.contains_key(&*key) {
                     entries.set(key, value);
                 }
             }
@@ -65,7 +65,7 @@ impl Change {
             }
             Self::Clear => entries.clear(),
             Self::Modify { key, modify } => {
-                let old = entries.get(key);
+                let old = entries.get(&*key);
                 // A closure that panics is an error of its request; what has to be kept all the same is.
                 let modified = catch_unwind(AssertUnwindSafe(|| modify(old.as_ref())));
                 let value = modified.map_err(|_| Error::Panicked { key: key.clone() })??;

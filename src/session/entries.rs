@@ -8,13 +8,14 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
+use super::key::AsKey;
 use super::value::Value;
 
 const LENGTHS: usize = 8;
 
 /// A detached copy of what a session holds, in the order in which the keys were first set.
 ///
-/// Cheap to clone. Two are equal when they hold the same keys with equal JSON values, in whatever order.
+/// Cheap to clone. Two are equal when they hold the same keys with [equal values](Value), in whatever order.
 ///
 /// ```
 /// use cloakroom::Session;
@@ -62,14 +63,14 @@ impl Entries {
 
     /// Whether `key` is there.
     #[must_use]
-    pub fn contains_key(&self, key: &str) -> bool {
-        self.find(key).is_some()
+    pub fn contains_key(&self, key: impl AsKey) -> bool {
+        self.find(key.as_ref()).is_some()
     }
 
     /// The value of `key`, still as JSON text.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<Value> {
-        self.find(key).map(|span| self.value(&span))
+    pub fn get(&self, key: impl AsKey) -> Option<Value> {
+        self.find(key.as_ref()).map(|span| self.value(&span))
     }
 
     /// All keys and values in insertion order.

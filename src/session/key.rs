@@ -1,9 +1,15 @@
 //! What names a value: text, or a typed [`Key`] that also says what the value is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::value::Value;
+use crate::Error;
 
 /// The name of a session value together with its type, so that neither can be misspelt.
 ///
@@ -77,7 +83,11 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
-/// What can name a session value: any text, or a typed [`Key`].
+/// What names a value, whatever its type: text of any kind, a [`Key`], and references to them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a session value",
+    label = "text does, and a `Key` does"
+)]
 pub trait AsKey: AsRef<str> {
     /// Whether a write that overwrites another request's unseen is [refused](Key::strict).
     fn is_strict(&self) -> bool {
@@ -87,6 +97,9 @@ pub trait AsKey: AsRef<str> {
 
 impl AsKey for str {}
 impl AsKey for String {}
+impl AsKey for Cow<'_, str> {}
+impl AsKey for Box<str> {}
+impl AsKey for Arc<str> {}
 
 impl<T> AsKey for Key<T> {
     fn is_strict(&self) -> bool {
@@ -109,6 +122,9 @@ pub trait Names<T>: AsKey {}
 
 impl<T> Names<T> for str {}
 impl<T> Names<T> for String {}
+impl<T> Names<T> for Cow<'_, str> {}
+impl<T> Names<T> for Box<str> {}
+impl<T> Names<T> for Arc<str> {}
 impl<T> Names<T> for Key<T> {}
 impl<T, K: Names<T> + ?Sized> Names<T> for &K {}
 
@@ -117,11 +133,43 @@ impl<T, K: Names<T> + ?Sized> Names<T> for &K {}
     message = "`{Self}` does not hold a `{V}`",
     label = "a `Key<X>` takes an `X` or a `&X`, text takes anything that serialises"
 )]
-pub trait Holds<V>: AsKey {}
+pub trait Holds<V: Serialize>: AsKey {
+    /// Makes of `value` what is kept.
+    ///
+    /// # Errors
+    /// As [`Session::insert`](crate::Session::insert).
+    fn encode(&self, value: &V) -> Result<Value, Error> {
+        Value::encode(self.as_ref(), value)
+    }
+}
 
 impl<V: Serialize> Holds<V> for str {}
 impl<V: Serialize> Holds<V> for String {}
-impl<T> Holds<T> for Key<T> {}
-impl<T> Holds<&T> for Key<T> {}
-impl Holds<&str> for Key<String> {}
-impl<V, K: Holds<V> + ?Sized> Holds<V> for &K {}
+impl<V: Serialize> Holds<V> for Cow<'_, str> {}
+impl<V: Serialize> Holds<V> for Box<str> {}
+impl<V: Serialize> Holds<V> for Arc<str> {}
+
+impl<V: Serialize, K: Holds<V> + ?Sized> Holds<V> for &K {
+    fn encode(&self, value: &V) -> Result<Value, Error> {
+        (**self).encode(value)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> Holds<T> for Key<T> {
+    fn encode(&self, value: &T) -> Result<Value, Error> {
+        Value::encode_as::<T>(self.name, value)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> Holds<&T> for Key<T> {
+    fn encode(&self, value: &&T) -> Result<Value, Error> {
+        Value::encode_as::<T>(self.name, value)
+    }
+}
+
+impl Holds<&str> for Key<String> {
+    fn encode(&self, value: &&str) -> Result<Value, Error> {
+        // Whatever the text, it is read back.
+        Value::encode(self.name, value)
+    }
+}

@@ -5,10 +5,14 @@ use std::fmt;
 
 use bytes::Bytes;
 use memchr::memchr2;
-use serde::Serialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{self, DeserializeOwned, IgnoredAny};
+use serde::ser;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
+use super::encode::{self, Reader};
+use super::equal::is_equal;
 use crate::Error;
 
 /// How deeply a value may be nested: arrays and objects inside each other. Protects every reader's stack (S84).
@@ -16,7 +20,11 @@ pub const MAX_DEPTH: usize = 64;
 /// How many bytes of JSON one value may have: 16 MiB, far above what a session is for.
 pub const MAX_VALUE_BYTES: usize = 16 << 20;
 
-/// A value as the session keeps it. Cheap to clone; equal when the JSON is equal, however it is spaced.
+/// A value as the session keeps it. Cheap to clone.
+///
+/// Two are equal when their JSON says the same: spaces, escapes in text and the order of an object's members do not
+/// matter. Numbers are compared digit by digit, so that no two integers are taken for one. `1` and `1.0` differ, as
+/// `0.0` and `-0.0` do: they are read as different types, or as different numbers.
 ///
 /// ```
 /// use cloakroom::Session;
@@ -35,20 +43,51 @@ pub struct Value {
 impl Value {
     /// Serialises `value`, to be kept under `key`.
     ///
+    /// What could not be read back as it was, or only by some types, is refused: see
+    /// [`Session::insert`](crate::Session::insert).
+    ///
     /// # Errors
-    /// [`Error::Serialize`] if serde cannot write it as JSON or it has more than [`MAX_VALUE_BYTES`],
+    /// [`Error::Serialize`] if it cannot be kept as JSON or has more than [`MAX_VALUE_BYTES`],
     /// [`Error::TooDeep`] if it is nested more than [`MAX_DEPTH`] deep.
     pub fn encode<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Self, Error> {
+        Self::write(key, value, Reader::Unknown).map(|(value, _)| value)
+    }
+
+    /// The same for what is going to be read as a `T`, which is tried.
+    pub(crate) fn encode_as<T: Serialize + DeserializeOwned>(
+        key: &str,
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<Self, Error> {
+        let refuse = |reason: &str| Error::Serialize {
+            key: key.into(),
+            type_name: type_name::<T>(),
+            reason: reason.into(),
+        };
+        let (written, doubts) = Self::write(key, value, Reader::Known)?;
+        // serde's reason may quote the value (S87).
+        let read: T = serde_json::from_slice(&written.json)
+            .map_err(|_| refuse("what is written cannot be read back"))?;
+        if doubts > 0 && Self::write(key, &read, Reader::Known)?.1 != doubts {
+            return Err(refuse("what is read back is another value"));
+        }
+        Ok(written)
+    }
+
+    fn write<T: Serialize + ?Sized>(
+        key: &str,
+        value: &T,
+        reader: Reader,
+    ) -> Result<(Self, usize), Error> {
         let refuse =
             |reason| Error::Serialize { key: key.into(), type_name: type_name::<T>(), reason };
         // Most values are short: such a one is written on the stack.
         let mut json = SmallVec::<[u8; 128]>::new();
-        serde_json::to_writer(&mut json, value).map_err(|error| refuse(error.to_string()))?;
+        let doubts = encode::write(&mut json, value, reader).map_err(refuse)?;
         if json.len() > MAX_VALUE_BYTES {
             return Err(refuse(format!("{} bytes, at most {MAX_VALUE_BYTES}", json.len())));
         }
         match depth(&json) {
-            0..=MAX_DEPTH => Ok(Self { json: Bytes::copy_from_slice(&json) }),
+            0..=MAX_DEPTH => Ok((Self { json: Bytes::copy_from_slice(&json) }, doubts)),
             depth => Err(Error::TooDeep { key: key.into(), depth }),
         }
     }
@@ -105,10 +144,28 @@ impl Value {
     }
 }
 
+impl Serialize for Value {
+    /// The JSON as it is, for serde_json and for a session: what was removed can be set again, by itself or in another
+    /// value.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // What a store gave back may be anything, and must not break what is around it.
+        let raw: &RawValue = serde_json::from_slice(&self.json)
+            .map_err(|_| ser::Error::custom("a value that is no JSON"))?;
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    /// From serde_json, any JSON within the limits of [`Value::encode`].
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Self::from_json(raw.get()).ok_or_else(|| de::Error::custom("too large or too deep"))
+    }
+}
+
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
-        let parse = |value: &Self| serde_json::from_slice::<serde_json::Value>(&value.json).ok();
-        self.json == other.json || parse(self).is_some_and(|one| Some(one) == parse(other))
+        self.json == other.json || is_equal(&self.json, &other.json)
     }
 }
 

@@ -254,8 +254,9 @@ impl Store for MemoryStore {
         match shard.version(key) {
             None => Ok(Replaced::Gone),
             Some(version) if version == expected => {
-                self.shared.put(&mut shard, *key, record, version.next());
-                Ok(Replaced::Done(version.next()))
+                let next = version.next();
+                self.shared.put(&mut shard, *key, record, next);
+                Ok(Replaced::Done(next))
             }
             Some(_) => Ok(shard.get(key).map_or(Replaced::Gone, Replaced::Conflict)),
         }

@@ -240,8 +240,9 @@ impl Store for RedisStore {
         expected: Version,
         record: &Record,
     ) -> Result<Replaced> {
-        match self.put(key, Some(expected), expected.next(), record).await? {
-            Value::Int(1) => Ok(Replaced::Done(expected.next())),
+        let next = expected.next();
+        match self.put(key, Some(expected), next, record).await? {
+            Value::Int(1) => Ok(Replaced::Done(next)),
             Value::BulkString(there) => stored(key, there).map(Replaced::Conflict),
             _ => Ok(Replaced::Gone),
         }

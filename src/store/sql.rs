@@ -218,10 +218,11 @@ impl<D: Dialect> Store for SqlStore<D> {
         expected: Version,
         record: &Record,
     ) -> Result<Replaced> {
-        let [version, expires_at, owner, data] = columns::<D>(expected.next(), record)?;
+        let next = expected.next();
+        let [version, expires_at, owner, data] = columns::<D>(next, record)?;
         let values = [version, expires_at, owner, data, bytes(key), number(expected)];
         if self.execute(&self.statements.update, &values).await? == 1 {
-            return Ok(Replaced::Done(expected.next()));
+            return Ok(Replaced::Done(next));
         }
         // A statement of its own: the one before sees the table as it was when it began.
         Ok(self.load(key).await?.map_or(Replaced::Gone, Replaced::Conflict))

@@ -192,18 +192,18 @@ impl Store for SqliteStore {
         expected: Version,
         record: &Record,
     ) -> Result<Replaced> {
-        let (key, record) = (*key, record.clone());
+        let (key, record, next) = (*key, record.clone(), expected.next());
         self.write(move |connection| {
             let replaced = connection.prepare_cached(UPDATE)?.execute((
                 key.as_bytes(),
                 number(expected),
-                number(expected.next()),
+                number(next),
                 record.expires_at.as_micros(),
                 record.owner.as_deref(),
                 &record.data[..],
             ))?;
             if replaced == 1 {
-                return Ok(Replaced::Done(expected.next()));
+                return Ok(Replaced::Done(next));
             }
             // In the same transaction: what is there now is what was in the way.
             Ok(select(connection, &key)?.map_or(Replaced::Gone, Replaced::Conflict))

@@ -66,9 +66,9 @@ impl Store for Upserting {
         expected: Version,
         record: &Record,
     ) -> Result<Replaced> {
-        let stored = Stored { record: record.clone(), version: expected.next() };
-        self.0.lock().unwrap().insert(*key, stored);
-        Ok(Replaced::Done(expected.next()))
+        let version = expected.next();
+        self.0.lock().unwrap().insert(*key, Stored { record: record.clone(), version });
+        Ok(Replaced::Done(version))
     }
 
     async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {

@@ -37,7 +37,7 @@ pub(super) struct Body {
     pub(super) created: Timestamp,
     /// When the ticket was made.
     pub(super) renewed: Timestamp,
-    /// How often the ticket was renewed because the visitor's rights changed. Requests from before are over.
+    /// Another one with each ticket that a change of the visitor's rights made. Requests from before are over.
     pub(super) epoch: u32,
     pub(super) ticket: TicketHash,
     pub(super) former: Option<Former>,

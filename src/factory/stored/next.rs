@@ -32,6 +32,15 @@ pub(super) enum Reason {
     Restart,
 }
 
+impl Renewal {
+    /// The epoch that begins with this ticket. Not counted: a replica that takes over may not have had the last renewal,
+    /// and another one in its place would get the same number.
+    fn epoch(&self) -> u32 {
+        let [one, two, three, four, ..] = *self.ticket.hash().as_bytes();
+        u32::from_be_bytes([one, two, three, four])
+    }
+}
+
 /// What is to stand in place of `seen`, and which keys of it are overwritten unseen.
 pub(super) fn next<S: Store>(
     inner: &Inner<S>,
@@ -111,7 +120,7 @@ fn restarted<S>(
     now: Timestamp,
 ) -> Arc<Located> {
     let mut body = new_body(&renewal.ticket.hash(), commit);
-    body.epoch = seen.body.epoch.wrapping_add(1);
+    body.epoch = renewal.epoch();
     body.renewed = now;
     body.retired = seen.body.retired.clone();
     if let Some(former) = &seen.body.former {
@@ -156,7 +165,7 @@ impl Body {
                 now.saturating_add(grace)
             }
             Reason::Rights | Reason::Restart => {
-                self.epoch = self.epoch.wrapping_add(1);
+                self.epoch = renewal.epoch();
                 self.csrf = None; // a new ticket makes new tokens (S51)
                 // Not `now`: another request may have asked the clock before, or has the clock of another machine (S19).
                 Timestamp::from_micros(i64::MIN)
