@@ -53,7 +53,7 @@ pub(crate) enum Plan {
     Leave,
     /// Nothing is kept and nothing is sent, and the application is told.
     Gone,
-    /// The end of the idle time moves, and with a persistent cookie its end does.
+    /// The end of the idle time moves.
     Touch,
     /// The ticket is exchanged if nobody wrote meanwhile.
     Rotate,

@@ -35,7 +35,8 @@ impl Session {
             }
             None => {
                 self.renew_csrf_token()?;
-                self.changed()
+                // A write, so that the cookie's time begins anew.
+                self.write().map(drop)
             }
         }
     }

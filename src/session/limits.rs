@@ -23,7 +23,8 @@ pub struct Limits {
     pub idle: Option<Duration>,
     /// How long the session lives however much it is used, from [`created`](crate::Session::created) on.
     pub absolute: Option<Duration>,
-    /// Whether the browser keeps the cookie when it is closed, for as long as the session lives.
+    /// Whether the browser keeps the cookie when it is closed: until the absolute limit, and for 400 days at most, which is
+    /// what browsers keep cookies for.
     pub persistent: bool,
 }
 

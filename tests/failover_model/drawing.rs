@@ -23,10 +23,9 @@ pub enum Waits {
 /// By what two states of a record, or two epochs, are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// A number, which a new master gives a second time if it was lost with the old one. `Version::next` and
-    /// `Body::epoch` count.
+    /// A number, which a new master gives a second time if it was lost with the old one.
     ByCount,
-    /// Something that is drawn once and never again.
+    /// Something that is drawn once and never again, as `Version::next` and `Body::epoch` are.
     ByName,
 }
 
@@ -48,7 +47,7 @@ pub struct Drawing {
     pub waits: Waits,
     pub versions: Told,
     pub epochs: Told,
-    /// Whether the browser keeps the cookie until a date, which a look and a change move.
+    /// Whether a look and a change move the date until which the browser keeps the cookie, as they once did.
     pub is_persistent: bool,
     pub slip: Option<Slip>,
 }
@@ -167,7 +166,7 @@ impl Drawing {
         Step::Written { term: state.term, answer }
     }
 
-    /// `Visit::send_own`.
+    /// What `Visit::send_after` does not do any more.
     fn own(&self, request: &Request, kept: &Record) -> Cookie {
         match request.ticket {
             Some(ticket) if self.is_persistent && kept.tickets.last() == Some(&ticket) => {

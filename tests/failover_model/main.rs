@@ -19,9 +19,8 @@
 //! it is not the master any more, is true of every engine and not drawn.
 //!
 //! The tests come in two kinds. The first say what holds. The others take one thing out of the design and see the
-//! checker find what it was good for. Two of those things the library does not have so far: versions and epochs that are
-//! never given twice (it counts them, and a new master counts on from what it has), and a confirmation that is one of the
-//! write (Redis is asked on another connection, which may lead to another master by then).
+//! checker find what it was good for. One of those things the library does not have so far: a confirmation that is one of
+//! the write (Redis is asked on another connection, which may lead to another master by then).
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
@@ -137,7 +136,7 @@ fn s66_s77_an_epoch_that_is_given_twice_lets_a_write_behind_another_ticket() {
 
 #[test]
 fn s19_a_look_that_moves_a_persistent_cookies_end_may_take_the_new_tickets_place() {
-    // Without a failover: it is enough that the login's answer arrives before that of the look, which was made first.
+    // So a look sends none. Without a failover: it is enough that the login's answer arrives before that of the look, which was made first.
     let drawing = Drawing { failovers: 0, is_persistent: true, ..design(&[Login, Look]) };
     assert!(finds(&drawing, BROWSER_IS_IN));
 }

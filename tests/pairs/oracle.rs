@@ -613,7 +613,7 @@ impl Judge<'_> {
         let latest = it.seen.iter().map(|seen| seen.ended_at).max().unwrap();
         let most = latest
             .saturating_add(idle)
-            .min(record.created.saturating_add(Limits::DEFAULT.absolute.unwrap()));
+            .min(record.created.unwrap().saturating_add(Limits::DEFAULT.absolute.unwrap()));
         let end = record.expires_at;
         self.expect(NOT_LONGER, end <= most, || "the record ends later".to_owned());
         if let Some(least) = least.max() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use cloakroom::Timestamp;
 use cloakroom::store::{
     Created, Index, Listed, MemoryStore, Record, Replaced, Result, Store, StoreErrorKind, StoreKey,
-    Stored, Version,
+    Stored, Touched, Version,
 };
 
 use crate::run::{Call, Event, Run, When};
@@ -81,9 +81,9 @@ impl Store for Scheduled {
         self.call(("replace", Some(key)), self.store.replace(key, expected, record), told).await
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
-        let told = |touched: &bool| (touched.to_string(), *touched);
-        self.call(("touch", Some(key)), self.store.touch(key, expires_at), told).await
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
+        let told = |touched: &Touched| (format!("{touched:?}"), *touched == Touched::Done);
+        self.call(("touch", Some(key)), self.store.touch(key, seen, expires_at), told).await
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
@@ -91,9 +91,9 @@ impl Store for Scheduled {
         self.call(("remove", Some(key)), self.store.remove(key), told).await
     }
 
-    async fn confirm(&self, key: &StoreKey) -> Result<()> {
+    async fn await_replication(&self, key: &StoreKey) -> Result<()> {
         let told = |(): &()| (String::new(), false);
-        self.call(("confirm", Some(key)), self.store.confirm(key), told).await
+        self.call(("confirm", Some(key)), self.store.await_replication(key), told).await
     }
 }
 

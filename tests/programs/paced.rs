@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use cloakroom::Timestamp;
 use cloakroom::store::{
     Created, Index, Listed, MemoryStore, Record, Replaced, Result, SqliteStore, Store, StoreKey,
-    Stored, Version,
+    Stored, Touched, Version,
 };
 
 thread_local! {
@@ -147,11 +147,15 @@ impl Store for Paced {
         }
     }
 
-    async fn touch(&self, key: &StoreKey, expires_at: Timestamp) -> Result<bool> {
+    async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
         if self.care == Care::TouchesNothing {
-            return Ok(true);
+            return Ok(Touched::Done);
         }
-        engine!(self, store => store.touch(key, expires_at))
+        engine!(self, store => store.touch(key, seen, expires_at))
+    }
+
+    async fn await_replication(&self, key: &StoreKey) -> Result<()> {
+        engine!(self, store => store.await_replication(key))
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {

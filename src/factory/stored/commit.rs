@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use super::Event;
 use super::anchor::{Anchor, Unwritten, Written};
+use super::body::Body;
 use super::budget::Budget;
 use super::located::Located;
 use super::next::{Reason, Renewal, new_body};
 use super::visit::Visit;
+use crate::Error;
 use crate::cookie::SetCookies;
 use crate::factory::plan::{Arrival, Due, Plan, Wish, plan};
 use crate::factory::{Commit, Origin};
 use crate::session::Claims;
 use crate::store::{Created, Record, Store, StoreKey, Touched};
 use crate::ticket::Ticket;
-use crate::{Error, Timestamp};
 
 /// How often a new place is looked for. One try in 2^128 needs a second.
 const CREATE_ATTEMPTS: usize = 3;
@@ -91,8 +92,7 @@ impl<S: Store> Visit<S> {
         let end = limits.end(located.body.created, now);
         let asked = inner.store.touch(&located.key, located.version, end);
         match inner.call(budget, "kept", asked).await? {
-            Touched::Done if limits.persistent => self.send_own(&located, end, now),
-            // Whoever was faster has set the end anew, and knows which ticket is good.
+            // No cookie: a login's may be on its way, and this one would arrive after it with a ticket that is dead.
             Touched::Done | Touched::Changed => Ok(SetCookies::none()),
             Touched::Gone => Ok(self.gone(commit)),
         }
@@ -104,7 +104,7 @@ impl<S: Store> Visit<S> {
         match self.anchor.write_once(budget, commit, &renewal).await {
             Ok(Some(kept)) => {
                 self.has_kept(Some(kept.clone()));
-                self.send_after(commit, &kept, None, Some(&renewal))
+                self.send_after(commit, &kept, Some(&renewal))
             }
             Ok(None) => Ok(SetCookies::none()),
             Err(Unwritten::Refused(error) | Unwritten::Failed(error)) => Err(error),
@@ -121,9 +121,10 @@ impl<S: Store> Visit<S> {
                 (StoreKey::from_bytes(ticket.locator()), limits.end(body.created, now));
             let record = Record::new(body.encode(), end, owner.clone());
             if let Created::Done(version) = self.anchor.create(budget, &key, &record).await? {
+                let sent = self.send(&ticket, &body);
                 let located = Located { key, version, expires_at: end, owner, body };
                 self.has_kept(Some(Arc::new(located)));
-                return self.send(&ticket, limits.persistent, end, now);
+                return sent;
             }
         }
         Err(Error::keeping("every new ticket was taken: is the randomness random?"))
@@ -132,14 +133,13 @@ impl<S: Store> Visit<S> {
     /// Keeps the changes, under a new ticket where there is a reason for one.
     async fn replace(&self, budget: &Budget, commit: &mut Commit, reason: Option<Reason>) -> Sent {
         let renewal = reason.map(|reason| self.renewal(reason)).transpose()?.flatten();
-        let before = self.anchor.located().map(|located| located.expires_at);
         let (written, refused) = self.write(budget, commit, renewal.as_ref()).await?;
         let kept = match written {
             Written::Kept(kept) => kept,
             Written::Gone(there) => return self.overtaken(budget, commit, there, reason).await,
         };
         self.has_kept(Some(kept.clone()));
-        let cookies = self.send_after(commit, &kept, before, renewal.as_ref())?;
+        let cookies = self.send_after(commit, &kept, renewal.as_ref())?;
         // The old ticket is dead by now: the new one goes out with whatever response there is.
         let must_hold = matches!(reason, Some(Reason::Rights | Reason::Restart));
         let confirmed =
@@ -206,44 +206,26 @@ impl<S: Store> Visit<S> {
         Ok(Some(Renewal { ticket, former, reason }))
     }
 
-    /// The cookie that goes out after `kept` was written: the new ticket, or the old one where its end has moved.
-    fn send_after(
-        &self,
-        commit: &Commit,
-        kept: &Located,
-        before: Option<Timestamp>,
-        renewal: Option<&Renewal>,
-    ) -> Sent {
-        let (inner, now) = (&self.anchor.inner, self.anchor.now());
-        let limits = inner.limits_of(&kept.body);
-        if let Some(Renewal { ticket, .. }) = renewal
-            && kept.body.ticket.is(&ticket.hash())
-        {
-            return self.send(ticket, limits.persistent, kept.expires_at, now);
-        }
-        let moves = |before| inner.is_worth_moving(&limits, before, kept.expires_at);
-        let is_moved = limits.persistent && before.is_some_and(moves);
-        if is_moved || commit.wishes().limits.is_some() {
-            return self.send_own(kept, kept.expires_at, now);
-        }
-        Ok(SetCookies::none())
-    }
-
-    /// The ticket that the request came with, if it is the session's still.
-    fn send_own(&self, kept: &Located, end: Timestamp, now: Timestamp) -> Sent {
-        let is_persistent = self.anchor.inner.limits_of(&kept.body).persistent;
-        match &self.ticket {
-            Some(ticket) if kept.body.ticket.is(&ticket.hash()) => {
-                self.send(ticket, is_persistent, end, now)
-            }
-            _ => Ok(SetCookies::none()),
+    /// The cookie that goes out after `kept` was written: the new ticket, or the one that there is where it was said how
+    /// long the browser is to keep it.
+    fn send_after(&self, commit: &Commit, kept: &Located, renewal: Option<&Renewal>) -> Sent {
+        let renewed = renewal.map(|renewal| &renewal.ticket);
+        let own = self.ticket.as_ref().filter(|_| commit.wishes().limits.is_some());
+        let mut tickets = renewed.into_iter().chain(own);
+        match tickets.find(|ticket| kept.body.ticket.is(&ticket.hash())) {
+            Some(ticket) => self.send(ticket, &kept.body),
+            None => Ok(SetCookies::none()),
         }
     }
 
-    fn send(&self, ticket: &Ticket, is_persistent: bool, end: Timestamp, now: Timestamp) -> Sent {
-        let (cookie, text) = (&self.anchor.inner.settings.cookie, ticket.to_text());
-        Ok(SetCookies::one(if is_persistent {
-            cookie.set_for(&text, end.since(now))?
+    /// A persistent cookie is kept as long as the session can live at most. When it is unused for too long is judged by
+    /// its record, so that a request that only looks has no cookie to send.
+    fn send(&self, ticket: &Ticket, body: &Body) -> Sent {
+        let (inner, text) = (&self.anchor.inner, ticket.to_text());
+        let (cookie, limits) = (&inner.settings.cookie, inner.limits_of(body));
+        Ok(SetCookies::one(if limits.persistent {
+            let end = limits.latest_end(body.created);
+            cookie.set_for(&text, end.since(self.anchor.now()))?
         } else {
             cookie.set(&text)?
         }))

@@ -69,7 +69,9 @@ impl<S: Store> Pinned<S> {
     }
 
     async fn keep_changes(&self, commit: &mut Commit) -> Result<Option<Entries>, Error> {
-        let Some(seen) = self.located()? else { return Ok(None) };
+        if self.located()?.is_none() {
+            return Ok(None);
+        }
         let (inner, budget) = (&self.anchor.inner, self.anchor.inner.budget());
         self.recall(&budget, commit).await?;
         if commit.is_invalidated() {
@@ -82,8 +84,7 @@ impl<S: Store> Pinned<S> {
             || commit.wishes().csrf.is_some()
             || commit.is_marked_changed();
         if !has_work {
-            let is_over = seen.has_ended(&inner.settings.limits, self.anchor.now());
-            return Ok((!is_over).then(|| seen.body.entries.clone()));
+            return Ok(self.read_again().await?.map(|reloaded| reloaded.opened.entries));
         }
         let count = commit.changes().len();
         let offered = |next: &Arc<Located>| self.set_offered(Some((next.clone(), count)));

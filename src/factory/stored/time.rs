@@ -24,7 +24,7 @@ impl<S> Inner<S> {
     }
 
     /// Whether a new end is so far from the old one that it is worth being kept.
-    pub(super) fn is_worth_moving(&self, limits: &Limits, old: Timestamp, new: Timestamp) -> bool {
+    fn is_worth_moving(&self, limits: &Limits, old: Timestamp, new: Timestamp) -> bool {
         let Some(idle) = limits.idle else { return old != new };
         let threshold = self.settings.touch_after.unwrap_or(idle / 10);
         new.since(old).max(old.since(new)) > threshold
