@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 
 use super::secret::Form;
 use super::token::{CsrfToken, TokenBytes};
-use crate::cookie::{Candidates, CookieHeader, CookieSettings, CookieWriter, SetCookies};
+use crate::cookie::{CookieHeader, CookieSettings, CookieWriter, Judged, SetCookies};
 use crate::keyring::TagKey;
 use crate::random::{Random, SystemRandom};
 use crate::{ConfigError, Error, Secret};
@@ -92,13 +92,10 @@ impl DoubleSubmit {
 
     /// The number that the request's cookie carries, if this site wrote it.
     fn number(&self, cookies: CookieHeader<'_>) -> Option<Number> {
-        match cookies.named(self.cookie.name()) {
-            Candidates::None | Candidates::TooMany => None,
-            Candidates::One(text) => self.parse(text),
-            Candidates::Two(one, two) => match (self.parse(one), self.parse(two)) {
-                (Some(_), Some(_)) => None, // somebody is tossing cookies (S13)
-                (one, two) => one.or(two),
-            },
+        let judge = |text| self.parse(text).map_or(Judged::Refused, Judged::Live);
+        match cookies.named(self.cookie.name()).judge(judge) {
+            Ok(Judged::Live(number)) => Some(number),
+            _ => None,
         }
     }
 

@@ -16,7 +16,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use super::pyramid_json::{self, Triple};
 use super::{Commit, Opened, Origin, Refused, SessionFactory};
 use crate::cookie::{
-    Candidates, CookieHeader, CookieSettings, CookieWriter, MAX_COOKIE_BYTES, SameSite, SetCookies,
+    Ambiguous, CookieHeader, CookieSettings, CookieWriter, Judged, MAX_COOKIE_BYTES, SameSite,
+    SetCookies, unquoted,
 };
 use crate::csrf::TokenSource;
 use crate::error::TooLarge;
@@ -98,21 +99,23 @@ impl SignedCookieFactory {
         SignedCookieBuilder::new(secret.try_into().map_err(Into::into))
     }
 
-    /// The one valid cookie among the candidates (S13).
-    fn accept(&self, cookies: CookieHeader<'_>) -> Option<Triple> {
-        match cookies.named(self.cookie.name()) {
-            Candidates::None => None,
-            Candidates::One(text) => self.read(text),
-            Candidates::Two(one, two) => match (self.read(one), self.read(two)) {
-                (Some(_), Some(_)) => self.refuse(Refused::Ambiguous),
-                (one, two) => one.or(two),
-            },
-            Candidates::TooMany => self.refuse(Refused::Ambiguous),
+    /// The cookie that counts among the candidates (S13).
+    fn accept(&self, cookies: CookieHeader<'_>, now: Timestamp) -> Judged<Triple> {
+        let judged = cookies.named(self.cookie.name()).judge(|text| self.judge(text, now));
+        judged.unwrap_or_else(|Ambiguous| self.refuse(Refused::Ambiguous))
+    }
+
+    fn judge(&self, text: &[u8], now: Timestamp) -> Judged<Triple> {
+        match self.verified(text) {
+            Ok(triple) if self.has_expired(triple.renewed, now) => Judged::Expired(triple),
+            Ok(triple) => Judged::Live(triple),
+            Err(reason) => self.refuse(reason),
         }
     }
 
-    fn read(&self, text: &[u8]) -> Option<Triple> {
-        self.verified(text).map_or_else(|reason| self.refuse(reason), Some)
+    /// Whether more than the timeout has passed since then (R62).
+    fn has_expired(&self, renewed: Timestamp, now: Timestamp) -> bool {
+        self.timeout.is_some_and(|timeout| now.since(renewed) > timeout)
     }
 
     fn verified(&self, text: &[u8]) -> Result<Triple, Refused> {
@@ -129,17 +132,14 @@ impl SignedCookieFactory {
     /// # Errors
     /// Why it would not be accepted.
     pub fn read_value(&self, value: &str) -> Result<SignedValue, Refused> {
-        let Triple { renewed, created, entries } = self.verified(value.as_bytes())?;
+        let Triple { renewed, created, entries } = self.verified(unquoted(value.as_bytes()))?;
         let expires_at = self.timeout.map_or(Timestamp::MAX, |span| renewed.saturating_add(span));
-        let is_expired = self.clock.now() > expires_at;
+        let is_expired = self.has_expired(renewed, self.clock.now());
         Ok(SignedValue { renewed, created, expires_at, is_expired, entries })
     }
 
     /// The bytes of a cookie that is long enough to hold a signature.
     fn decode(&self, text: &[u8]) -> Option<Vec<u8>> {
-        // Pyramid's cookie parser takes one pair of quotes off (R56). Nothing inside has a meaning here.
-        let text =
-            text.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(text);
         if text.len() > MAX_COOKIE_BYTES {
             return None;
         }
@@ -151,10 +151,10 @@ impl SignedCookieFactory {
         frame.filter(|frame| frame.len() >= self.hash.digest_bytes())
     }
 
-    fn refuse<T>(&self, reason: Refused) -> Option<T> {
+    fn refuse<T>(&self, reason: Refused) -> Judged<T> {
         tracing::debug!(reason = reason.as_str(), "session cookie refused");
         (self.on_refused)(reason);
-        None
+        Judged::Refused
     }
 
     fn write(&self, triple: &Triple, renewed_is_int: bool) -> Result<SetCookies, Error> {
@@ -200,18 +200,17 @@ impl SessionFactory for SignedCookieFactory {
 
     async fn open(&self, cookies: CookieHeader<'_>) -> Result<Opened<Base>, Error> {
         let now = self.clock.now();
-        let opened = match self.accept(cookies) {
-            None => Opened::absent(now, Base { renewed: now }).idle_left(self.timeout),
-            Some(Triple { renewed, created, entries }) => {
+        let opened = match self.accept(cookies, now) {
+            Judged::Live(Triple { renewed, created, entries }) => {
                 let idle = now.since(renewed);
-                let base = Base { renewed };
-                match self.timeout {
-                    Some(timeout) if idle > timeout => {
-                        Opened::expired(now, created, base).idle_left(Some(timeout))
-                    }
-                    timeout => Opened::live(now, created, entries, base)
-                        .idle_left(timeout.map(|timeout| timeout.saturating_sub(idle))),
-                }
+                Opened::live(now, created, entries, Base { renewed })
+                    .idle_left(self.timeout.map(|timeout| timeout.saturating_sub(idle)))
+            }
+            Judged::Expired(Triple { renewed, created, .. }) => {
+                Opened::expired(now, created, Base { renewed }).idle_left(self.timeout)
+            }
+            Judged::Unknown(_) | Judged::Refused => {
+                Opened::absent(now, Base { renewed: now }).idle_left(self.timeout)
             }
         };
         let rests = !self.is_reissue_due(now, opened.base.renewed);

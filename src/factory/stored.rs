@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Commit, Opened, Refused, SessionFactory};
-use crate::cookie::{Candidates, CookieHeader, CookieWriter, SetCookies};
+use crate::cookie::{Ambiguous, CookieHeader, CookieWriter, Judged, SetCookies};
 use crate::random::Random;
 use crate::session::Limits;
 use crate::store::{self, Store, StoreError, StoreErrorKind, StoreKey};
@@ -116,10 +116,21 @@ enum Found {
     Session {
         ticket: Ticket,
         located: Arc<Located>,
-        has_ended: bool,
     },
     /// A place where nothing is, any more or as yet.
     Missing(StoreKey),
+}
+
+impl Found {
+    /// Whether both lead to one session: shortly after a periodic renewal the old ticket and the new one do (S30).
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Session { located: one, .. }, Self::Session { located: two, .. }) => {
+                one.key == two.key
+            }
+            _ => false,
+        }
+    }
 }
 
 impl<S: Store> StoredFactory<S> {
@@ -151,41 +162,35 @@ impl<S: Store> Inner<S> {
         &self,
         cookies: CookieHeader<'_>,
         now: Timestamp,
-    ) -> Result<Option<Found>, Error> {
-        match cookies.named(self.settings.cookie.name()) {
-            Candidates::None => Ok(None),
-            Candidates::One(text) => self.examine(text, now).await,
-            Candidates::Two(one, two) => {
-                let (one, two) = (self.examine(one, now).await?, self.examine(two, now).await?);
-                let is_live = |found: &Option<Found>| {
-                    matches!(found, Some(Found::Session { has_ended: false, .. }))
-                };
-                match (is_live(&one), is_live(&two)) {
-                    (true, true) => Ok(self.refuse(Refused::Ambiguous)),
-                    (true, false) => Ok(one),
-                    (false, true) => Ok(two),
-                    (false, false) if matches!(one, Some(Found::Missing(_))) => Ok(two.or(one)),
-                    (false, false) => Ok(one.or(two)),
-                }
+    ) -> Result<Judged<Found>, Error> {
+        let Ok(texts) = cookies.named(self.settings.cookie.name()).texts() else {
+            return Ok(self.refuse(Refused::Ambiguous));
+        };
+        let mut found = Judged::Refused;
+        for text in texts {
+            match found.or(self.examine(text, now).await?, Found::is_same) {
+                Ok(better) => found = better,
+                Err(Ambiguous) => return Ok(self.refuse(Refused::Ambiguous)),
             }
-            Candidates::TooMany => Ok(self.refuse(Refused::Ambiguous)),
         }
+        Ok(found)
     }
 
     /// Whether this text is a ticket that opens a session. One that does not is never adopted (S2).
-    async fn examine(&self, text: &[u8], now: Timestamp) -> Result<Option<Found>, Error> {
+    async fn examine(&self, text: &[u8], now: Timestamp) -> Result<Judged<Found>, Error> {
         let Some(ticket) = Ticket::parse(text) else { return Ok(self.refuse(Refused::Malformed)) };
         let key = StoreKey::from_bytes(ticket.locator());
         let Some(stored) = self.call("opened", self.store.load(&key)).await? else {
             self.tell(&Event::Refused(Refused::Unknown));
-            return Ok(Some(Found::Missing(key)));
+            return Ok(Judged::Unknown(Found::Missing(key)));
         };
         let located = Located::read("opened", key, stored, now)?;
         if let Err(reason) = located.body.admit(&ticket.hash(), now) {
             return Ok(self.refuse(reason));
         }
         let has_ended = located.has_ended(&self.settings.limits, now);
-        Ok(Some(Found::Session { ticket, located, has_ended }))
+        let session = Found::Session { ticket, located };
+        Ok(if has_ended { Judged::Expired(session) } else { Judged::Live(session) })
     }
 
     /// Asks the store, within the budget, unless it seems to be gone (S75).
@@ -223,9 +228,9 @@ impl<S: Store> Inner<S> {
         self.queues[usize::from(key.as_bytes()[0]) % QUEUES].try_lock().is_err()
     }
 
-    fn refuse<T>(&self, reason: Refused) -> Option<T> {
+    fn refuse<T>(&self, reason: Refused) -> Judged<T> {
         self.tell(&Event::Refused(reason));
-        None
+        Judged::Refused
     }
 
     fn tell(&self, event: &Event<'_>) {
@@ -243,14 +248,16 @@ impl<S: Store> SessionFactory for StoredFactory<S> {
         let absent = |missing| Visit::absent(&self.inner, missing);
         let left = settings.limits.left(now, now);
         let opened = match self.inner.find(cookies, now).await? {
-            Some(Found::Session { ticket, located, has_ended: false }) => {
+            Judged::Live(Found::Session { ticket, located }) => {
                 Visit::live(&self.inner, ticket, located, now)
             }
-            Some(Found::Session { .. }) => Opened::expired(now, now, absent(None)).idle_left(left),
-            Some(Found::Missing(key)) => {
+            Judged::Expired(_) => Opened::expired(now, now, absent(None)).idle_left(left),
+            Judged::Unknown(Found::Missing(key)) => {
                 Opened::absent(now, absent(Some(key))).idle_left(left).rests(true)
             }
-            None => Opened::absent(now, absent(None)).idle_left(left).rests(true),
+            Judged::Live(_) | Judged::Unknown(_) | Judged::Refused => {
+                Opened::absent(now, absent(None)).idle_left(left).rests(true)
+            }
         };
         Ok(Visit::serve(opened).random(settings.random.clone()))
     }

@@ -68,6 +68,22 @@ fn s13_equal_values_are_one_and_more_than_two_are_too_many() {
     assert_eq!(named(b"s="), Candidates::One(b""));
 }
 
+#[test]
+fn r56_a_pair_of_quotes_is_no_part_of_a_value() {
+    let named = |header: &'static [u8]| {
+        let headers = Box::leak(Box::new(headers(&[header])));
+        CookieHeader::new(headers).named("s")
+    };
+    assert_eq!(named(b"s=\"a\"; s=a"), Candidates::One(b"a"));
+    assert_eq!(named(b"s=\"a\"; s=b; s=a; s=\"b\""), Candidates::Two(b"a", b"b"));
+    assert_eq!(named(b"s=\"\""), Candidates::One(b""));
+    for part in [&b"\""[..], b"\"a", b"a\"", b"a\"b\""] {
+        let header = [b"s=", part].concat();
+        assert_eq!(named(Box::leak(header.into_boxed_slice())), Candidates::One(part));
+    }
+    assert_eq!(named(b"s=\"\"a\"\""), Candidates::One(b"\"a\""), "one pair only");
+}
+
 /// The plain way to say what the scanner does, for comparison.
 fn reference(header: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
     let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
@@ -78,9 +94,12 @@ fn reference(header: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
         let mut halves = pair[start..end].splitn(2, |byte| *byte == b'=');
         if let (Some(left), Some(right)) = (halves.next(), halves.next())
             && left == name
-            && !found.contains(&right.to_vec())
         {
-            found.push(right.to_vec());
+            let is_quoted = right.len() >= 2 && right.starts_with(b"\"") && right.ends_with(b"\"");
+            let value = if is_quoted { &right[1..right.len() - 1] } else { right };
+            if !found.contains(&value.to_vec()) {
+                found.push(value.to_vec());
+            }
         }
     }
     found
