@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::cookie::{Candidates, CookieHeader, CookieSettings, SameSite};
+use cloakroom::cookie::{Candidates, CookieHeader, CookieSettings, SameSite, SetCookies};
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
@@ -207,4 +207,47 @@ fn s18_a_value_that_needs_encoding_is_refused() {
     for value in ["a b", "a;b", "a,b", "a\"b", "a\\b", "é", "a\r\nb", "\0"] {
         assert!(cookie.set(value).is_err(), "{value:?}");
     }
+}
+
+#[test]
+fn s14_of_one_cookie_a_response_has_one_line_and_setting_it_beats_removing_it() {
+    let cookie = |settings: CookieSettings| settings.build().unwrap();
+    let plain = || CookieSettings::new("n");
+    let same = [cookie(plain()), cookie(plain().secure(false).http_only(false))];
+    let others = [
+        cookie(plain().path("/p")),
+        cookie(plain().domain("example.org")),
+        cookie(CookieSettings::new("N")),
+    ];
+    let lines = |cookies: SetCookies| -> Vec<String> {
+        cookies.into_iter().map(|cookie| cookie.as_str().to_owned()).collect()
+    };
+    for other in &same {
+        let (set, removal) = (same[0].set("v").unwrap(), other.remove().unwrap());
+        let expected = [set.as_str().to_owned()];
+        assert_eq!(lines(SetCookies::one(set.clone()).and(removal.clone())), expected);
+        assert_eq!(lines(SetCookies::one(removal.clone()).and(set.clone())), expected);
+        assert_eq!(lines(SetCookies::none().and(removal.clone()).and(removal)).len(), 1);
+        let later = other.set("w").unwrap();
+        assert_eq!(lines(SetCookies::one(set).and(later.clone())), [later.as_str()]);
+    }
+    for other in &others {
+        let both = SetCookies::one(same[0].set("v").unwrap()).and(other.remove().unwrap());
+        assert_eq!(lines(both).len(), 2, "{other:?}");
+    }
+    let dotted = cookie(plain().domain(".Example.ORG")).remove().unwrap();
+    let both = SetCookies::one(others[1].set("v").unwrap()).and(dotted);
+    assert_eq!(lines(both), [others[1].set("v").unwrap().as_str()], "one domain to a browser");
+}
+
+#[test]
+fn s22_a_cookie_is_not_removed_in_the_last_second_of_its_session() {
+    let cookie = CookieSettings::new("n").build().unwrap();
+    for (millis, seconds) in [(1, 1), (999, 1), (1_000, 1), (1_001, 2), (90_000, 90)] {
+        let line = cookie.set_for("v", Duration::from_millis(millis)).unwrap();
+        let expected = format!("; Max-Age={seconds}; ");
+        assert!(line.as_str().contains(&expected), "{millis}: {}", line.as_str());
+    }
+    let longest = cookie.set_for("v", Duration::MAX).unwrap();
+    assert!(longest.as_str().contains("; Max-Age=34560000; "), "{}", longest.as_str());
 }

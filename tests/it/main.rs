@@ -10,6 +10,7 @@ mod forged;
 mod histories;
 mod identity;
 mod layer;
+mod moving;
 mod replay;
 mod session;
 mod site;
