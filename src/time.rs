@@ -126,7 +126,8 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-/// Says what time it is. Factories ask once per request.
+/// Says what time it is. Factories ask once or a few times per request; [`SignedCookieFactory`](crate::SignedCookieFactory)
+/// at each look at a session and each write, too, because its cookie carries the time of the last one.
 ///
 /// ```
 /// use cloakroom::{Timestamp, time::Clock};

@@ -7,6 +7,8 @@ use super::Session;
 use super::change::Changes;
 use super::entries::Entries;
 use super::limits::Limits;
+#[cfg(doc)]
+use super::opened::Opened;
 use super::opened::Origin;
 use super::remote::ClaimId;
 use crate::Timestamp;
@@ -19,6 +21,8 @@ pub(crate) struct Usage {
     pub(crate) seen: bool,
     /// The data was looked at: idle time starts anew.
     pub(crate) looked: bool,
+    /// When it was looked at or written last, where the factory wants to know.
+    pub(super) accessed: Option<Timestamp>,
     /// A method that writes was called, whether or not it made a difference.
     pub(super) wrote: bool,
     /// `changed()` was called.
@@ -146,6 +150,11 @@ impl Commit {
     #[must_use]
     pub const fn was_looked_at(&self) -> bool {
         self.work.usage.looked
+    }
+
+    /// When the data was looked at or written last, if it was, and if [asked for](Opened::accesses).
+    pub(crate) const fn accessed(&self) -> Option<Timestamp> {
+        self.work.usage.accessed
     }
 
     /// Whether a method that writes was called, even if it made no difference.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Clock, ConfigError, CookieSettings, HashAlg, MacKey, Random, Refused, SameSite, Secret,
+    Clock, ConfigError, CookieSettings, HashAlg, Inner, MacKey, Random, Refused, SameSite, Secret,
     SignedCookieFactory, SystemClock, SystemRandom, TagKey,
 };
 
@@ -24,7 +24,7 @@ pub struct SignedCookieBuilder {
     reissue_time: Reissue,
     set_on_exception: bool,
     lenient: bool,
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     on_refused: Box<dyn Fn(Refused) + Send + Sync>,
 }
@@ -46,7 +46,7 @@ impl SignedCookieBuilder {
             reissue_time: Reissue::PartOfTimeout,
             set_on_exception: true,
             lenient: false,
-            clock: Box::new(SystemClock),
+            clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             on_refused: Box::new(|_| ()),
         }
@@ -148,7 +148,7 @@ impl SignedCookieBuilder {
 
     /// Another clock, for tests.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Box::new(clock);
+        self.clock = Arc::new(clock);
         self
     }
 
@@ -172,7 +172,9 @@ impl SignedCookieBuilder {
         let secrets = self.secrets.into_iter().collect::<Result<Vec<Secret>, ConfigError>>()?;
         let key = |secret| MacKey::pyramid(self.hash, &self.salt, secret);
         let form_key = |secret| TagKey::derived(secret, "cloakroom csrf form");
-        Ok(SignedCookieFactory {
+        let clock = self.clock;
+        let of_access = clock.clone();
+        let inner = Inner {
             keys: secrets.iter().map(key).collect(),
             form_keys: secrets.iter().map(form_key).collect(),
             hash: self.hash,
@@ -186,10 +188,12 @@ impl SignedCookieBuilder {
             },
             set_on_exception: self.set_on_exception,
             lenient: self.lenient,
-            clock: self.clock,
+            access_time: Arc::new(move || of_access.now().floor()),
+            clock,
             random: self.random,
             on_refused: self.on_refused,
-        })
+        };
+        Ok(SignedCookieFactory { inner: Arc::new(inner) })
     }
 }
 
