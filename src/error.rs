@@ -114,6 +114,9 @@ pub enum Error {
     /// The request may have come from another site, and was refused.
     #[error(transparent)]
     Csrf(#[from] CsrfError),
+    /// What was to be set for this session cannot be served; nothing was changed.
+    #[error(transparent)]
+    Setting(#[from] ConfigError),
     /// The session's factory has no such thing.
     #[error("{what} needs a session that is kept on a server, in a request: use a `StoredFactory`")]
     NotSupported {
@@ -149,6 +152,7 @@ impl Error {
             Self::Busy { .. } => "busy",
             Self::Overwrites { .. } => "overwrites",
             Self::Csrf(_) => "csrf",
+            Self::Setting(_) => "setting",
             Self::NotSupported { .. } => "not_supported",
         }
     }
@@ -169,6 +173,7 @@ impl Error {
             | Self::TooLarge(_)
             | Self::Closed
             | Self::NoLayer
+            | Self::Setting(_)
             | Self::NotSupported { .. }
             | Self::Random { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -248,7 +253,8 @@ impl fmt::Display for Grouped {
     }
 }
 
-/// A setting that cannot be served; said when a factory is built, never later.
+/// A setting that cannot be served; said when a factory is built, never later. Limits that a session is given for itself
+/// are checked [there](crate::Session::set_limits).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -277,11 +283,19 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// Sessions would end before they began.
+    /// Sessions would end before they began: a limit counts to the microsecond.
     #[error("the {limit} limit is zero: give a span of time, or `None` for no limit")]
     Limit {
         /// `idle` or `absolute`.
         limit: &'static str,
+    },
+    /// A setting has a value that cannot be served as given. Nothing is rounded or cut in silence.
+    #[error("{setting} {reason}")]
+    Setting {
+        /// The method, or the key of a settings file, that sets it.
+        setting: &'static str,
+        /// What is wrong with the value, and what to give instead.
+        reason: &'static str,
     },
     /// No web page has this origin, or it cannot be trusted.
     #[error("origin {origin:?} {reason}")]

@@ -72,6 +72,14 @@ mod redis;
 #[cfg(any(feature = "memcached", feature = "redis", feature = "tower-sessions"))]
 mod row;
 mod scan;
+#[cfg(any(
+    feature = "memcached",
+    feature = "mysql",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+))]
+mod setting;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]

@@ -7,8 +7,8 @@ use http::HeaderValue;
 
 use super::settings::MAX_AGE_LIMIT;
 
-use crate::Error;
 use crate::error::TooLarge;
+use crate::{ConfigError, Error};
 
 /// The most bytes that browsers keep of a cookie's name and value together (RFC 6265bis, S10).
 pub const MAX_COOKIE_BYTES: usize = 4096;
@@ -72,6 +72,15 @@ impl CookieWriter {
     /// None in practice: everything in it was checked when it was built.
     pub fn remove(&self) -> Result<SetCookie, Error> {
         self.line("", "; Max-Age=0", &self.session)
+    }
+
+    /// Whether the name leaves room for a value of so many bytes.
+    pub(crate) fn check_room(&self, bytes: usize) -> Result<(), ConfigError> {
+        if self.name.len() + bytes <= MAX_COOKIE_BYTES {
+            return Ok(());
+        }
+        let reason = "is so long that no value fits beside it: browsers keep 4096 bytes of both";
+        Err(ConfigError::CookieName { name: self.name.clone(), reason })
     }
 
     fn check(&self, value: &str) -> Result<(), Error> {

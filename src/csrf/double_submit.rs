@@ -71,6 +71,7 @@ impl DoubleSubmit {
     /// [`ConfigError`] for one that browsers would refuse.
     pub fn cookie(mut self, cookie: &CookieSettings) -> Result<Self, ConfigError> {
         self.cookie = cookie.build()?;
+        self.cookie.check_room((NUMBER_BYTES + TAG_BYTES) / 3 * 4)?;
         Ok(self)
     }
 

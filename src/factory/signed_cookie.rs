@@ -117,7 +117,8 @@ impl SignedCookieFactory {
     pub fn read_value(&self, value: &str) -> Result<SignedValue, Refused> {
         let inner = &self.inner;
         let Triple { renewed, created, entries } = inner.verified(unquoted(value.as_bytes()))?;
-        let expires_at = inner.timeout.map_or(Timestamp::MAX, |span| renewed.saturating_add(span));
+        let end = inner.timeout.map_or(Timestamp::MAX, |span| renewed.saturating_add(span));
+        let expires_at = end.min(Timestamp::MAX);
         let is_expired = inner.has_expired(renewed, inner.clock.now());
         Ok(SignedValue { renewed, created, expires_at, is_expired, entries })
     }

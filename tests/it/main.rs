@@ -20,5 +20,6 @@ mod stored_endings;
 mod stored_faults;
 mod stored_flash;
 mod stored_races;
+mod unserved;
 mod vectors;
 mod yielding;
