@@ -180,6 +180,40 @@ impl Error {
     }
 }
 
+impl Error {
+    /// What a visitor is told, who can do nothing about keys, types and stores, and is not to learn of them (S90): a
+    /// plain sentence by kind. It is the default page; the log has the whole text.
+    #[must_use]
+    pub const fn for_visitors(&self) -> &'static str {
+        match self {
+            Self::Serialize { .. }
+            | Self::WrongType { .. }
+            | Self::TooDeep { .. }
+            | Self::Closed
+            | Self::NoLayer
+            | Self::Random { .. }
+            | Self::Setting(_)
+            | Self::NotSupported { .. } => {
+                "Something went wrong on our side. Please try again later."
+            }
+            Self::TooLarge(_) => {
+                "That was more than we can keep for you, so nothing was changed. Please try it with less."
+            }
+            Self::Factory { .. } | Self::Store { .. } => {
+                "We cannot show you this page right now. Please try again in a moment."
+            }
+            Self::Busy { .. } => {
+                "Too much happened at once, so nothing was changed. Please try again."
+            }
+            Self::Overwrites { .. } => {
+                "This was changed elsewhere in the meantime, so nothing was changed here. Please load the \
+                 page again and look before you try once more."
+            }
+            Self::Csrf(refused) => refused.rule().for_visitors(),
+        }
+    }
+}
+
 /// What is behind an error, outermost first: for logs, and never for visitors.
 pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = String::new();
@@ -194,8 +228,9 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Says that a handler's error became its response.
-#[cfg(any(feature = "axum", feature = "actix"))]
+/// Says that an error became a response. Whoever makes a response of one says so, once: it is all that is known of it
+/// where the visitor is told little.
+#[cfg(any(feature = "tower", feature = "actix"))]
 pub(crate) fn tell_answered(error: &Error) {
     let cause = causes(error);
     if error.status().is_server_error() {

@@ -4,12 +4,14 @@
 
 mod candidates;
 mod cookie;
+mod error_page;
 mod factory;
 mod flash;
 mod forged;
 mod histories;
 mod identity;
 mod layer;
+mod log;
 mod moving;
 mod replay;
 mod session;
