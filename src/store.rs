@@ -79,6 +79,8 @@ mod scan;
     feature = "redis",
     feature = "sqlite"
 ))]
+#[cfg_attr(not(any(feature = "mysql", feature = "postgres")), allow(dead_code))]
+// only they have all of these settings
 mod setting;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod sql;

@@ -68,9 +68,11 @@ mod tests {
     use super::Judged::{Expired, Live, Refused, Unknown};
     use super::*;
 
+    type Row = (Judged<char>, Judged<char>, Result<Judged<char>, Ambiguous>);
+
     #[test]
     fn s13_of_two_the_only_live_one_counts_and_two_that_differ_are_nobodys() {
-        let table: [(Judged<char>, Judged<char>, Result<Judged<char>, Ambiguous>); 16] = [
+        let table: [Row; 16] = [
             (Live('a'), Live('a'), Ok(Live('a'))),
             (Live('a'), Live('b'), Err(Ambiguous)),
             (Live('a'), Expired('b'), Ok(Live('a'))),

@@ -6,13 +6,11 @@ use super::{Result, StoreError, StoreErrorKind};
 use crate::ConfigError;
 
 /// A wait that is in effect one without end, and that no arithmetic on times of any driver carries too far.
-pub(super) const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// No host has more ports to connect from.
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 const MOST_CONNECTIONS: u32 = 65_535;
 
 /// The time to connect in, if there is any.
-#[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "redis"))]
 pub(super) fn connect_timeout(timeout: Duration) -> Result<Duration> {
     let reason = "is zero, so that no connection could be made in time: give a span of time";
     wait("connect_timeout", timeout, reason)
@@ -28,7 +26,6 @@ pub(super) fn wait(
 }
 
 /// How many connections there may be.
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) fn max_connections(connections: u32) -> Result<u32> {
     let reason = match connections {
         0 => "is zero, so that every call would wait in vain: allow one connection at least",

@@ -164,6 +164,9 @@ mod stores {
 
     use super::*;
 
+    /// What is set, and the setting that is refused.
+    type Choice<O> = (fn(O) -> O, &'static str);
+
     fn is_refused<T>(opened: Result<T, StoreError>, setting: &'static str, case: usize) {
         let Err(error) = opened else { panic!("{case}: {setting} is accepted") };
         assert_eq!(error.kind(), StoreErrorKind::Rejected, "{case}: {error:?}");
@@ -176,7 +179,7 @@ mod stores {
     // Nobody listens there, so that what is accepted fails otherwise.
     #[tokio::test]
     async fn r54_what_a_store_cannot_serve_is_refused_before_it_connects() {
-        let redis: [(fn(RedisOptions) -> RedisOptions, &str); 2] = [
+        let redis: [Choice<RedisOptions>; 2] = [
             (|it| it.connect_timeout(Duration::ZERO), "connect_timeout"),
             (|it| it.wait_for_replicas(1, Duration::ZERO), "wait_for_replicas"),
         ];
@@ -184,7 +187,7 @@ mod stores {
             let options = set(RedisStore::options("redis://127.0.0.1:1"));
             is_refused(options.connect().await, setting, case);
         }
-        let postgres: [(fn(PostgresOptions) -> PostgresOptions, &str); 3] = [
+        let postgres: [Choice<PostgresOptions>; 3] = [
             (|it| it.connect_timeout(Duration::ZERO), "connect_timeout"),
             (|it| it.max_connections(0), "max_connections"),
             (|it| it.max_connections(u32::MAX), "max_connections"),
