@@ -60,7 +60,7 @@ impl<F: Fn(&Error) -> HttpResponse> ErrorResponse for F {
 impl ErrorResponse for PlainText {
     fn respond(&self, error: &Error) -> HttpResponse {
         let text = (header::CONTENT_TYPE, Self::CONTENT_TYPE);
-        HttpResponse::build(error.status_code()).insert_header(text).body(error.to_string())
+        HttpResponse::build(error.status_code()).insert_header(text).body(error.for_visitors())
     }
 }
 
@@ -140,7 +140,7 @@ where
 
 /// Opens the session of the request; every extractor of one request gets the same session.
 ///
-/// Where no [`SessionLayer`] is installed, the answer is a 500 that says so.
+/// Where no [`SessionLayer`] is installed, the answer is a 500, and the log says why.
 impl FromRequest for Session {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
@@ -152,7 +152,7 @@ impl FromRequest for Session {
     }
 }
 
-/// The error's text with its [status](Error::status).
+/// What [visitors are told](Error::for_visitors), with the error's [status](Error::status). The log has its whole text.
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         translate::old_status(self.status())

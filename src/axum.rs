@@ -10,7 +10,7 @@ use crate::{Error, Session};
 
 /// Opens the session of the request; every extractor of one request gets the same session.
 ///
-/// Where no [`SessionLayer`](crate::SessionLayer) is installed, the answer is a 500 that says so.
+/// Where no [`SessionLayer`](crate::SessionLayer) is installed, the answer is a 500, and the log says why.
 impl<S: Send + Sync> FromRequestParts<S> for Session {
     type Rejection = Error;
 
@@ -37,7 +37,7 @@ pub(crate) fn where_there_is_a_layer<T>(found: Result<T, Error>) -> Result<Optio
     }
 }
 
-/// The error's text with its [status](Error::status).
+/// What [visitors are told](Error::for_visitors), with the error's [status](Error::status). The log has its whole text.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         tell_answered(&self);

@@ -153,6 +153,9 @@ pub enum Error {
          visitor signs in, and offer this to visitors who are signed in"
     )]
     NoOwner,
+    /// What was to be set for this session cannot be served; nothing was changed.
+    #[error(transparent)]
+    Setting(#[from] ConfigError),
     /// The session's factory has no such thing.
     #[error("{what} needs a session that is kept on a server, in a request: use a `StoredFactory`")]
     NotSupported {
@@ -192,6 +195,7 @@ impl Error {
             Self::NotYet => "not_yet",
             Self::Csrf(_) => "csrf",
             Self::NoOwner => "no_owner",
+            Self::Setting(_) => "setting",
             Self::NotSupported { .. } => "not_supported",
         }
     }
@@ -216,8 +220,46 @@ impl Error {
             | Self::TooLarge(_)
             | Self::Closed
             | Self::NoLayer
+            | Self::Setting(_)
             | Self::NotSupported { .. }
             | Self::Random { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl Error {
+    /// What a visitor is told, who can do nothing about keys, types and stores, and is not to learn of them (S90): a
+    /// plain sentence by kind. It is the default page; the log has the whole text.
+    #[must_use]
+    pub const fn for_visitors(&self) -> &'static str {
+        match self {
+            Self::Serialize { .. }
+            | Self::WrongType { .. }
+            | Self::TooDeep { .. }
+            | Self::Closed
+            | Self::NoLayer
+            | Self::Random { .. }
+            | Self::Setting(_)
+            | Self::NotYet
+            | Self::Panicked { .. }
+            | Self::NotSupported { .. } => {
+                "Something went wrong on our side. Please try again later."
+            }
+            Self::NoOwner => "You are not signed in. Please sign in and try again.",
+            Self::TooLarge(_) | Self::OutOfBounds { .. } => {
+                "That was more than we can keep for you, so nothing was changed. Please try it with less."
+            }
+            Self::Factory { .. } | Self::Store { .. } => {
+                "We cannot show you this page right now. Please try again in a moment."
+            }
+            Self::Busy { .. } => {
+                "Too much happened at once, so nothing was changed. Please try again."
+            }
+            Self::Overwrites { .. } => {
+                "This was changed elsewhere in the meantime, so nothing was changed here. Please load the \
+                 page again and look before you try once more."
+            }
+            Self::Csrf(refused) => refused.rule().for_visitors(),
         }
     }
 }
@@ -236,8 +278,9 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Says that a handler's error became its response.
-#[cfg(any(feature = "axum", feature = "actix"))]
+/// Says that an error became a response. Whoever makes a response of one says so, once: it is all that is known of it
+/// where the visitor is told little.
+#[cfg(any(feature = "tower", feature = "actix"))]
 pub(crate) fn tell_answered(error: &Error) {
     let cause = causes(error);
     if error.status().is_server_error() {
@@ -316,7 +359,8 @@ impl fmt::Display for Grouped {
     }
 }
 
-/// A setting that cannot be served; said when a factory is built, never later.
+/// A setting that cannot be served; said when a factory is built, never later. Limits that a session is given for itself
+/// are checked [there](crate::Session::set_limits).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -345,11 +389,19 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// Sessions would end before they began.
+    /// Sessions would end before they began: a limit counts to the microsecond.
     #[error("the {limit} limit is zero: give a span of time, or `None` for no limit")]
     Limit {
         /// `idle` or `absolute`.
         limit: &'static str,
+    },
+    /// A setting has a value that cannot be served as given. Nothing is rounded or cut in silence.
+    #[error("{setting} {reason}")]
+    Setting {
+        /// The method, or the key of a settings file, that sets it.
+        setting: &'static str,
+        /// What is wrong with the value, and what to give instead.
+        reason: &'static str,
     },
     /// No web page has this origin, or it cannot be trusted.
     #[error("origin {origin:?} {reason}")]

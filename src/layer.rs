@@ -73,7 +73,8 @@ impl SessionLayer {
 impl<E> SessionLayer<E> {
     /// Makes another response for a session that could not be kept, such as one too large for its cookie.
     ///
-    /// By default it is the error as plain text. Whatever this returns, the client's old cookie stays as it was.
+    /// By default it is a plain sentence [for visitors](crate::Error::for_visitors); the error itself names keys and types,
+    /// and is for the log, where it stands in any case. Whatever this returns, the client's old cookie stays as it was.
     ///
     /// ```
     /// # #[cfg(feature = "axum")] {
@@ -105,7 +106,8 @@ impl<E> fmt::Debug for SessionLayer<E> {
     }
 }
 
-/// The error's text with its [status](crate::Error::status).
+/// What [visitors are told](crate::Error::for_visitors), with the error's [status](crate::Error::status). Its whole text
+/// is in the log.
 ///
 /// With tower, for bodies that can be made of text; for others give [`SessionLayer::on_error`] a function.
 #[derive(Debug, Clone, Copy, Default)]

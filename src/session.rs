@@ -58,7 +58,7 @@ pub(crate) use change::Change;
 use change::Modify;
 pub(crate) use commit::{Claims, NewCsrfSecret, Wishes};
 pub(crate) use decimal::Decimal;
-pub(crate) use opened::Server;
+pub(crate) use opened::{Accesses, Server};
 pub(crate) use remote::{BoxFuture, ClaimId, Reloaded, Remote};
 pub(crate) use value::{depth, rest_of_text};
 
@@ -502,7 +502,7 @@ impl Session {
     /// Ends the time for writing if this request leaves nothing to keep, and says how it used the session.
     pub(crate) fn close_at_rest(&self) -> Option<(Usage, bool)> {
         let mut state = self.lock();
-        let rests = self.shared.facts.rests && state.rests();
+        let rests = self.facts().rests_after(state.usage.accessed) && state.rests();
         state.closed |= rests;
         rests.then_some((state.usage, state.gone))
     }
@@ -562,16 +562,21 @@ impl Session {
 
     /// The state, for reading: the data counts as looked at.
     pub(crate) fn look(&self) -> MutexGuard<'_, State> {
+        // Asked before the lock is taken: a clock may be user code.
+        let accessed = self.facts().access_time();
         let mut state = self.lock();
         state.usage.seen = true;
         state.usage.looked = true;
+        state.usage.accessed = accessed;
         state
     }
 
     /// The state, for writing; refused once the response has begun.
     pub(crate) fn write(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let accessed = self.facts().access_time();
         let mut state = self.open_state()?;
         state.usage.looked = true;
+        state.usage.accessed = accessed;
         state.usage.wrote = true;
         Ok(state)
     }

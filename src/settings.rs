@@ -76,7 +76,7 @@ pub struct Settings {
     sweep_every: Option<Option<Duration>>,
     idle_limit: Option<Option<Duration>>,
     absolute_limit: Option<Option<Duration>>,
-    touch_after: Option<Duration>,
+    touch_after: Option<Option<Duration>>,
     renew_every: Option<Duration>,
     keep_on_error: Option<bool>,
     cookie: CookieChoices,
@@ -132,6 +132,7 @@ const NAMES: [&str; 21] = [
     "cookie_max_age",
 ];
 
+const NO_STORE: &str = "setting `store` is missing: the URL of a store";
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 impl Settings {
@@ -152,29 +153,54 @@ impl Settings {
     }
 
     fn from_pairs(pairs: impl Iterator<Item = (String, String)>) -> Result<Self, OpenError> {
-        let error = |error: serde::de::value::Error| OpenError::Environment(error.to_string());
-        Self::deserialize(MapDeserializer::new(pairs)).map_err(error)
+        let mut settings = Self::default();
+        for (name, value) in pairs {
+            if !NAMES.contains(&&*name) {
+                return Err(OpenError::Environment(unknown(&name)));
+            }
+            let error = |error: serde::de::value::Error| {
+                OpenError::Environment(format!("setting `{name}`: {error}"))
+            };
+            let mut pair = MapDeserializer::new([(&*name, value)].into_iter());
+            pair.next_key::<String>().map_err(error)?;
+            settings.set(&name, &mut pair).map_err(error)?;
+        }
+        if settings.store.url.is_empty() {
+            return Err(OpenError::Environment(NO_STORE.to_owned()));
+        }
+        Ok(settings)
     }
 
     /// Opens the store and makes the factory. Needs a Tokio runtime, in which expired records are swept from then on,
     /// where the store does not do so by itself.
     ///
     /// # Errors
-    /// [`OpenError`]: a cookie that browsers would refuse, a URL of no store, a store that does not answer.
+    /// [`OpenError`]: a cookie that browsers would refuse, a setting that cannot be served, a URL of no store, a store that
+    /// does not answer. The store is opened last, so that nothing is begun that a wrong setting would leave behind.
     pub async fn open(self) -> Result<StoredFactory<AnyStore>, OpenError> {
-        let store = self.store.clone().open().await?;
-        if self.create_table {
+        let (options, create_table) = (self.store.clone(), self.create_table);
+        let sweep_every = self.sweep_every.unwrap_or(Some(SWEEP_EVERY));
+        if sweep_every.is_some_and(|every| every.is_zero()) {
+            let reason =
+                "is zero, so that nothing would be done but sweeping: give seconds, or `never`";
+            return Err(ConfigError::Setting { setting: "sweep_every", reason }.into());
+        }
+        // Before anything is connected, made or begun.
+        let builder = self.applied_to(StoredBuilder::new(()));
+        builder.check()?;
+        let store = options.open().await?;
+        if create_table {
             store.create_table().await?;
         }
-        if let Some(every) = self.sweep_every.unwrap_or(Some(SWEEP_EVERY))
+        if let Some(every) = sweep_every
             && store.keeps_expired()
         {
             tokio::spawn(sweep_forever(store.clone(), every));
         }
-        Ok(self.applied_to(StoredFactory::builder(store)).build()?)
+        Ok(builder.over(store).build()?)
     }
 
-    fn applied_to(self, mut builder: StoredBuilder<AnyStore>) -> StoredBuilder<AnyStore> {
+    fn applied_to<S>(self, mut builder: StoredBuilder<S>) -> StoredBuilder<S> {
         if let Some(budget) = self.io_timeout {
             builder = builder.io_timeout(budget);
         }
@@ -214,7 +240,7 @@ impl Settings {
             "sweep_every" => self.sweep_every = Some(map.next_value::<Span>()?.0),
             "idle_limit" => self.idle_limit = Some(map.next_value::<Span>()?.0),
             "absolute_limit" => self.absolute_limit = Some(map.next_value::<Span>()?.0),
-            "touch_after" => self.touch_after = map.next_value::<Span>()?.0.or(Some(Duration::MAX)),
+            "touch_after" => self.touch_after = Some(map.next_value::<Span>()?.0),
             "renew_every" => self.renew_every = map.next_value::<Span>()?.0,
             "keep_on_error" => self.keep_on_error = Some(map.next_value::<Flag>()?.0),
             "cookie_name" => cookie.name = Some(map.next_value()?),
@@ -281,8 +307,7 @@ impl<'de> Deserialize<'de> for Settings {
                     settings.set(&name, &mut map)?;
                 }
                 if settings.store.url.is_empty() {
-                    let missing = "setting `store` is missing: the URL of a store";
-                    return Err(A::Error::custom(missing));
+                    return Err(A::Error::custom(NO_STORE));
                 }
                 Ok(settings)
             }

@@ -86,6 +86,16 @@ mod redis;
 #[cfg(any(feature = "memcached", feature = "redis", feature = "tower-sessions"))]
 mod row;
 mod scan;
+#[cfg(any(
+    feature = "memcached",
+    feature = "mysql",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+))]
+#[cfg_attr(not(any(feature = "mysql", feature = "postgres")), allow(dead_code))]
+// only they have all of these settings
+mod setting;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]

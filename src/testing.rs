@@ -1,4 +1,4 @@
-//! For tests: a clock that stands still until it is moved, and randomness that is known beforehand.
+//! For tests: a clock that stands still until it is moved, randomness that is known beforehand, and every error there is.
 //!
 //! ```
 //! use cloakroom::testing::FakeClock;
@@ -21,8 +21,10 @@ use crate::Error;
 use crate::random::Random;
 use crate::time::{Clock, Timestamp};
 
+mod errors;
 mod faulty;
 
+pub use errors::errors;
 pub use faulty::{Call, Fault, FaultyStore};
 
 /// A clock that stands still. Clones are the same clock.

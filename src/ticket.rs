@@ -18,8 +18,6 @@ use crate::random::Random;
 const LOCATOR_BYTES: usize = 16;
 const SECRET_BYTES: usize = 32;
 const TICKET_BYTES: usize = LOCATOR_BYTES + SECRET_BYTES;
-/// What a ticket has as text.
-const TEXT_BYTES: usize = 64;
 /// Keeps these hashes apart from every other use of SHA-256. Seven letters, because a ticket with them is the most
 /// that one block of the hash takes.
 const LABEL: &[u8] = b"ticket1";
@@ -31,6 +29,9 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
+    /// What a ticket has as text.
+    pub(crate) const TEXT_BYTES: usize = 64;
+
     /// A ticket to a record that does not exist yet.
     pub(crate) fn generate(random: &dyn Random) -> Result<Self, Error> {
         let mut bytes = Zeroizing::new([0; TICKET_BYTES]);
@@ -47,7 +48,7 @@ impl Ticket {
 
     /// Reads a cookie's value. Anything but the one spelling of a ticket is none, before any store is asked (S8).
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
-        if text.len() != TEXT_BYTES {
+        if text.len() != Self::TEXT_BYTES {
             return None;
         }
         let mut bytes = Zeroizing::new([0; TICKET_BYTES]);

@@ -198,7 +198,8 @@ const fn date(days: i64) -> (i64, i64, i64) {
     (era * 400 + year + is_next_year as i64, month, day)
 }
 
-/// Says what time it is. Factories ask once per request.
+/// Says what time it is. Factories ask once or a few times per request; [`SignedCookieFactory`](crate::SignedCookieFactory)
+/// at each look at a session and each write, too, because its cookie carries the time of the last one.
 ///
 /// ```
 /// use cloakroom::{Timestamp, time::Clock};

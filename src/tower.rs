@@ -36,7 +36,7 @@ impl<B, F: Fn(&Error) -> Response<B>> ErrorResponse<B> for F {
 
 impl<B: From<String>> ErrorResponse<B> for PlainText {
     fn respond(&self, error: &Error) -> Response<B> {
-        let mut response = Response::new(B::from(error.to_string()));
+        let mut response = Response::new(B::from(error.for_visitors().to_owned()));
         *response.status_mut() = error.status();
         let text = HeaderValue::from_static(Self::CONTENT_TYPE);
         response.headers_mut().insert(CONTENT_TYPE, text);

@@ -1,7 +1,8 @@
 //! Finding a cookie in the request: one pass, no allocation, nothing decoded.
 //!
 //! Names are compared byte for byte. Only space and tab are trimmed; a quoted string, `$Version`, percent signs and
-//! bytes that are not text have no meaning here (S11). A pair without `=` has no name and so is nobody's (S12).
+//! bytes that are not text have no meaning here (S11). A pair without `=` has no name and so is nobody's (S12). What
+//! surrounds a value as a whole is no part of it: one pair of quotes is taken off, before values are compared (R56).
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName};
@@ -42,7 +43,7 @@ impl<'a> CookieHeader<'a> {
         !self.headers.contains_key(Self::NAME)
     }
 
-    /// The values of the cookie called `name`, equal ones counted once.
+    /// The values of the cookie called `name`, without a pair of quotes around them, equal ones counted once.
     ///
     /// ```
     /// use cloakroom::cookie::{Candidates, CookieHeader};
@@ -80,8 +81,13 @@ fn values<'a>(header: &'a [u8], name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
         let pair = trim(&header[start..end]);
         start = end + 1;
         let equals = memchr(b'=', pair)?;
-        (&pair[..equals] == name).then(|| &pair[equals + 1..])
+        (&pair[..equals] == name).then(|| unquoted(&pair[equals + 1..]))
     })
+}
+
+/// Proxies and clients have been seen to add quotes. Inside of them nothing has a meaning.
+pub(crate) fn unquoted(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value)
 }
 
 fn trim(mut pair: &[u8]) -> &[u8] {

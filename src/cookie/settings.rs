@@ -20,6 +20,9 @@ pub enum SameSite {
 /// Browsers forget a cookie after 400 days, whatever it says (RFC 6265bis).
 pub(super) const MAX_AGE_LIMIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
+/// Browsers ignore an attribute whose value has more bytes (RFC 6265bis).
+const LONGEST_ATTRIBUTE: usize = 1024;
+
 /// How a session's cookie is called and which attributes it has.
 ///
 /// The default attributes are `Path=/; Secure; HttpOnly; SameSite=Lax`. `SameSite` is always sent, because
@@ -157,14 +160,20 @@ impl CookieSettings {
         let refuse = |attribute, reason| Err(ConfigError::CookieAttribute { attribute, reason });
         let plain =
             |text: &str| text.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b';');
+        if self.path.len() > LONGEST_ATTRIBUTE {
+            return refuse("Path", "1024 bytes at most; browsers ignore a longer one");
+        }
         if !self.path.starts_with('/') || !plain(&self.path) {
             return refuse(
                 "Path",
                 "must begin with `/` and hold no space, `;` or control character",
             );
         }
-        if self.domain.as_deref().is_some_and(|domain| domain.is_empty() || !plain(domain)) {
-            return refuse("Domain", "must be a host name");
+        if self.domain.as_deref().is_some_and(|domain| !is_host_name(domain)) {
+            return refuse(
+                "Domain",
+                "must be a host name: letters, digits, `-` and dots, without scheme, port or path",
+            );
         }
         if self.same_site == SameSite::None && !self.secure {
             return refuse("SameSite", "None needs Secure, or browsers drop the cookie");
@@ -175,6 +184,9 @@ impl CookieSettings {
             }
             Some(age) if age.as_secs() == 0 => {
                 refuse("Max-Age", "less than a second would delete the cookie at once")
+            }
+            Some(age) if age.subsec_nanos() != 0 => {
+                refuse("Max-Age", "whole seconds only: the attribute has no fraction")
             }
             _ => Ok(()),
         }
@@ -191,4 +203,12 @@ impl CookieSettings {
         });
         text
     }
+}
+
+/// Whether it is one, with a dot before it perhaps, which browsers pass over.
+fn is_host_name(domain: &str) -> bool {
+    let domain = domain.strip_prefix('.').unwrap_or(domain);
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_letter);
+    domain.len() <= 253 && domain.split('.').all(is_label)
 }

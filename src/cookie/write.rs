@@ -7,8 +7,8 @@ use http::HeaderValue;
 
 use super::settings::MAX_AGE_LIMIT;
 
-use crate::Error;
 use crate::error::TooLarge;
+use crate::{ConfigError, Error};
 
 /// The most bytes that browsers keep of a cookie's name and value together (RFC 6265bis, S10).
 pub const MAX_COOKIE_BYTES: usize = 4096;
@@ -53,14 +53,16 @@ impl CookieWriter {
         self.line(value, "", &self.kept)
     }
 
-    /// The cookie with this value, which the browser keeps for this long, in whole seconds and 400 days at most,
-    /// whatever the settings say.
+    /// The cookie with this value, which the browser keeps for this long, in whole seconds, rounded up, and 400 days at
+    /// most, whatever the settings say.
     ///
     /// # Errors
     /// As [`set`](Self::set).
     pub fn set_for(&self, value: &str, max_age: Duration) -> Result<SetCookie, Error> {
         self.check(value)?;
-        let seconds = max_age.min(MAX_AGE_LIMIT).as_secs();
+        let max_age = max_age.min(MAX_AGE_LIMIT);
+        // Rounded down, the last second of a session would remove its cookie.
+        let seconds = max_age.as_secs() + u64::from(max_age.subsec_nanos() > 0);
         self.line(value, &format!("; Max-Age={seconds}"), &self.session)
     }
 
@@ -70,6 +72,15 @@ impl CookieWriter {
     /// None in practice: everything in it was checked when it was built.
     pub fn remove(&self) -> Result<SetCookie, Error> {
         self.line("", "; Max-Age=0", &self.session)
+    }
+
+    /// Whether the name leaves room for a value of so many bytes.
+    pub(crate) fn check_room(&self, bytes: usize) -> Result<(), ConfigError> {
+        if self.name.len() + bytes <= MAX_COOKIE_BYTES {
+            return Ok(());
+        }
+        let reason = "is so long that no value fits beside it: browsers keep 4096 bytes of both";
+        Err(ConfigError::CookieName { name: self.name.clone(), reason })
     }
 
     fn check(&self, value: &str) -> Result<(), Error> {
@@ -116,6 +127,24 @@ impl SetCookie {
     pub fn into_header(self) -> HeaderValue {
         self.0
     }
+
+    /// What a browser knows it by: name, domain and path.
+    fn identity(&self) -> (&str, String, &str) {
+        let name = self.as_str().split('=').next().unwrap_or_default();
+        let domain = self.attribute("Domain").unwrap_or_default().to_ascii_lowercase();
+        let domain = domain.strip_prefix('.').map(str::to_owned).unwrap_or(domain);
+        (name, domain, self.attribute("Path").unwrap_or_default())
+    }
+
+    fn is_removal(&self) -> bool {
+        self.attribute("Max-Age") == Some("0")
+    }
+
+    /// In the spelling of [`CookieWriter`], which made it.
+    fn attribute(&self, name: &str) -> Option<&str> {
+        let mut attributes = self.as_str().split("; ").skip(1);
+        attributes.find_map(|attribute| attribute.strip_prefix(name)?.strip_prefix('='))
+    }
 }
 
 impl fmt::Debug for SetCookie {
@@ -142,10 +171,15 @@ impl SetCookies {
         Self(vec![cookie])
     }
 
-    /// This cookie goes out too.
+    /// This cookie goes out too. In place of one that is the same to a browser, by name, domain and path, if there is
+    /// one; but a cookie that is set is not removed by the same response (S14).
     #[must_use]
     pub fn and(mut self, cookie: SetCookie) -> Self {
-        self.0.push(cookie);
+        match self.0.iter_mut().find(|other| other.identity() == cookie.identity()) {
+            Some(_) if cookie.is_removal() => {}
+            Some(other) => *other = cookie,
+            None => self.0.push(cookie),
+        }
         self
     }
 

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 
 use super::secret::Form;
 use super::token::{CsrfToken, TokenBytes};
-use crate::cookie::{Candidates, CookieHeader, CookieSettings, CookieWriter, SetCookies};
+use crate::cookie::{CookieHeader, CookieSettings, CookieWriter, Judged, SetCookies};
 use crate::keyring::TagKey;
 use crate::random::{Random, SystemRandom};
 use crate::{ConfigError, Error, Secret};
@@ -71,6 +71,7 @@ impl DoubleSubmit {
     /// [`ConfigError`] for one that browsers would refuse.
     pub fn cookie(mut self, cookie: &CookieSettings) -> Result<Self, ConfigError> {
         self.cookie = cookie.build()?;
+        self.cookie.check_room((NUMBER_BYTES + TAG_BYTES) / 3 * 4)?;
         Ok(self)
     }
 
@@ -92,13 +93,10 @@ impl DoubleSubmit {
 
     /// The number that the request's cookie carries, if this site wrote it.
     fn number(&self, cookies: CookieHeader<'_>) -> Option<Number> {
-        match cookies.named(self.cookie.name()) {
-            Candidates::None | Candidates::TooMany => None,
-            Candidates::One(text) => self.parse(text),
-            Candidates::Two(one, two) => match (self.parse(one), self.parse(two)) {
-                (Some(_), Some(_)) => None, // somebody is tossing cookies (S13)
-                (one, two) => one.or(two),
-            },
+        let judge = |text| self.parse(text).map_or(Judged::Refused, Judged::Live);
+        match cookies.named(self.cookie.name()).judge(judge) {
+            Ok(Judged::Live(number)) => Some(number),
+            _ => None,
         }
     }
 

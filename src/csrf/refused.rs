@@ -39,6 +39,20 @@ impl Rule {
         }
     }
 
+    /// What a visitor is told (S90).
+    pub(crate) const fn for_visitors(self) -> &'static str {
+        match self {
+            Self::FetchSite | Self::Origin | Self::Referer | Self::NoOrigin => {
+                "This was not done, because it seems to have been sent from another site. Please open our \
+                 page itself and try again."
+            }
+            Self::TokenMissing | Self::TokenTooLate | Self::TokenWrong => {
+                "This was not done, because the page it was sent from is out of date. Please load the page \
+                 again and try once more."
+            }
+        }
+    }
+
     /// 403 where the request came from elsewhere, 400 where its token is not right (R45).
     #[must_use]
     pub const fn status(self) -> StatusCode {

@@ -124,21 +124,15 @@ pub(crate) const fn plan(arrival: Arrival, wish: Wish, ending: Ending, due: Due)
 }
 
 impl Wish {
-    /// What `commit` wants. `is_changed` is what the factory takes for a change of a session that is there.
+    /// What `commit` wants. Whether it changes the session is the factory's to say.
     pub(crate) fn of(commit: &Commit, is_changed: bool) -> Self {
-        let wishes = commit.wishes();
-        let is_owned = matches!(wishes.owner, Some(Some(_)));
-        // A session that holds nothing is not kept (S15).
-        let holds_something = is_owned || wishes.csrf.is_some() || !commit.entries().is_empty();
         if commit.is_invalidated() {
-            return if holds_something { Self::Restart } else { Self::Invalidate };
+            return if commit.holds_something() { Self::Restart } else { Self::Invalidate };
         }
         if commit.is_switched() {
             return Self::Switch;
         }
-        let is_changed = commit.is_marked_changed()
-            || if commit.origin().is_there() { is_changed } else { holds_something };
-        match (wishes.renew, is_changed, commit.was_looked_at()) {
+        match (commit.wishes().renew, is_changed, commit.was_looked_at()) {
             (true, _, _) if commit.origin().is_there() => Self::Renew,
             (_, true, _) => Self::Change,
             (true, false, _) => Self::Renew,

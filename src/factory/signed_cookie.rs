@@ -13,15 +13,18 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
+use super::plan::{Arrival, Due, Plan, Wish, plan};
 use super::pyramid_json::{self, Triple};
 use super::{Commit, Opened, Origin, Refused, SessionFactory};
 use crate::cookie::{
-    Candidates, CookieHeader, CookieSettings, CookieWriter, MAX_COOKIE_BYTES, SameSite, SetCookies,
+    Ambiguous, CookieHeader, CookieSettings, CookieWriter, Judged, MAX_COOKIE_BYTES, SameSite,
+    SetCookies, unquoted,
 };
 use crate::csrf::TokenSource;
 use crate::error::TooLarge;
 use crate::keyring::{HashAlg, MacKey, TagKey};
 use crate::random::{Random, SystemRandom};
+use crate::session::Accesses;
 use crate::time::{Clock, SystemClock};
 use crate::{ConfigError, Entries, Error, Secret, Timestamp};
 
@@ -29,7 +32,7 @@ mod builder;
 
 pub use builder::SignedCookieBuilder;
 
-/// Keeps each session in a signed cookie.
+/// Keeps each session in a signed cookie. Clones are the same factory.
 ///
 /// | | Pyramid | here |
 /// |---|---|---|
@@ -45,7 +48,7 @@ pub use builder::SignedCookieBuilder;
 /// | base64 and JSON when reading | lenient | strict; [`lenient`](SignedCookieBuilder::lenient) is a switch |
 ///
 /// A response carries a cookie when a method that writes was called, or when the session was looked at and its
-/// cookie is older than the reissue time. A new session that nothing was put into gets none.
+/// cookie was older than the reissue time then. It carries the time of the last look or write. A new session that nothing was put into gets none.
 ///
 /// ```
 /// use cloakroom::{Secret, SignedCookieFactory};
@@ -58,7 +61,13 @@ pub use builder::SignedCookieBuilder;
 ///     .build()?;
 /// # Ok::<(), cloakroom::ConfigError>(())
 /// ```
+#[derive(Clone)]
 pub struct SignedCookieFactory {
+    inner: Arc<Inner>,
+}
+
+/// What all clones share.
+struct Inner {
     keys: Vec<MacKey>,
     form_keys: Arc<[TagKey]>,
     hash: HashAlg,
@@ -67,10 +76,14 @@ pub struct SignedCookieFactory {
     reissue_time: Option<Duration>,
     set_on_exception: bool,
     lenient: bool,
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
+    /// The clock in whole seconds, which is what a cookie carries.
+    access_time: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     random: Arc<dyn Random>,
     on_refused: Box<dyn Fn(Refused) + Send + Sync>,
 }
+
+const MAX_VALUE: usize = 4064;
 
 /// What the request's cookie said.
 #[derive(Debug)]
@@ -81,7 +94,7 @@ pub struct Base {
 
 impl SignedCookieFactory {
     /// The most characters a cookie's value may have: Pyramid's own limit (R8), so that both refuse the same session.
-    pub const MAX_VALUE: usize = 4064;
+    pub const MAX_VALUE: usize = MAX_VALUE;
 
     /// With the default settings and this secret: a [`Secret`], or text that would make a good one.
     ///
@@ -98,21 +111,38 @@ impl SignedCookieFactory {
         SignedCookieBuilder::new(secret.try_into().map_err(Into::into))
     }
 
-    /// The one valid cookie among the candidates (S13).
-    fn accept(&self, cookies: CookieHeader<'_>) -> Option<Triple> {
-        match cookies.named(self.cookie.name()) {
-            Candidates::None => None,
-            Candidates::One(text) => self.read(text),
-            Candidates::Two(one, two) => match (self.read(one), self.read(two)) {
-                (Some(_), Some(_)) => self.refuse(Refused::Ambiguous),
-                (one, two) => one.or(two),
-            },
-            Candidates::TooMany => self.refuse(Refused::Ambiguous),
+    /// What a cookie's value holds, expired or not: for care from outside of requests.
+    ///
+    /// # Errors
+    /// Why it would not be accepted.
+    pub fn read_value(&self, value: &str) -> Result<SignedValue, Refused> {
+        let inner = &self.inner;
+        let Triple { renewed, created, entries } = inner.verified(unquoted(value.as_bytes()))?;
+        let end = inner.timeout.map_or(Timestamp::MAX, |span| renewed.saturating_add(span));
+        let expires_at = end.min(Timestamp::MAX);
+        let is_expired = inner.has_expired(renewed, inner.clock.now());
+        Ok(SignedValue { renewed, created, expires_at, is_expired, entries })
+    }
+}
+
+impl Inner {
+    /// The cookie that counts among the candidates (S13).
+    fn accept(&self, cookies: CookieHeader<'_>, now: Timestamp) -> Judged<Triple> {
+        let judged = cookies.named(self.cookie.name()).judge(|text| self.judge(text, now));
+        judged.unwrap_or_else(|Ambiguous| self.refuse(Refused::Ambiguous))
+    }
+
+    fn judge(&self, text: &[u8], now: Timestamp) -> Judged<Triple> {
+        match self.verified(text) {
+            Ok(triple) if self.has_expired(triple.renewed, now) => Judged::Expired(triple),
+            Ok(triple) => Judged::Live(triple),
+            Err(reason) => self.refuse(reason),
         }
     }
 
-    fn read(&self, text: &[u8]) -> Option<Triple> {
-        self.verified(text).map_or_else(|reason| self.refuse(reason), Some)
+    /// Whether more than the timeout has passed since then (R62).
+    fn has_expired(&self, renewed: Timestamp, now: Timestamp) -> bool {
+        self.timeout.is_some_and(|timeout| now.since(renewed) > timeout)
     }
 
     fn verified(&self, text: &[u8]) -> Result<Triple, Refused> {
@@ -124,22 +154,8 @@ impl SignedCookieFactory {
         pyramid_json::read(json, self.lenient).ok_or(Refused::Unreadable)
     }
 
-    /// What a cookie's value holds, expired or not: for care from outside of requests.
-    ///
-    /// # Errors
-    /// Why it would not be accepted.
-    pub fn read_value(&self, value: &str) -> Result<SignedValue, Refused> {
-        let Triple { renewed, created, entries } = self.verified(value.as_bytes())?;
-        let expires_at = self.timeout.map_or(Timestamp::MAX, |span| renewed.saturating_add(span));
-        let is_expired = self.clock.now() > expires_at;
-        Ok(SignedValue { renewed, created, expires_at, is_expired, entries })
-    }
-
     /// The bytes of a cookie that is long enough to hold a signature.
     fn decode(&self, text: &[u8]) -> Option<Vec<u8>> {
-        // Pyramid's cookie parser takes one pair of quotes off (R56). Nothing inside has a meaning here.
-        let text =
-            text.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(text);
         if text.len() > MAX_COOKIE_BYTES {
             return None;
         }
@@ -151,10 +167,10 @@ impl SignedCookieFactory {
         frame.filter(|frame| frame.len() >= self.hash.digest_bytes())
     }
 
-    fn refuse<T>(&self, reason: Refused) -> Option<T> {
+    fn refuse<T>(&self, reason: Refused) -> Judged<T> {
         tracing::debug!(reason = reason.as_str(), "session cookie refused");
         (self.on_refused)(reason);
-        None
+        Judged::Refused
     }
 
     fn write(&self, triple: &Triple, renewed_is_int: bool) -> Result<SetCookies, Error> {
@@ -164,8 +180,8 @@ impl SignedCookieFactory {
         frame.extend_from_slice(json.as_bytes());
         let text = BASE64_URL_SAFE_NO_PAD.encode(frame);
         let name = self.cookie.name().len();
-        if text.len() > Self::MAX_VALUE {
-            return Err(too_large(text.len(), Self::MAX_VALUE, &triple.entries));
+        if text.len() > MAX_VALUE {
+            return Err(too_large(text.len(), MAX_VALUE, &triple.entries));
         }
         if name + text.len() > MAX_COOKIE_BYTES {
             return Err(too_large(name + text.len(), MAX_COOKIE_BYTES, &triple.entries));
@@ -173,9 +189,24 @@ impl SignedCookieFactory {
         Ok(SetCookies::one(self.cookie.set(&text)?))
     }
 
-    /// Whether a request that only looked is to get a cookie anyway (R63).
-    fn is_reissue_due(&self, now: Timestamp, renewed: Timestamp) -> bool {
-        self.reissue_time.is_some_and(|span| now.floor().since(renewed) > span)
+    /// Whether a request that only looked is to get a cookie anyway, if it looked `accessed` last (R63).
+    fn is_reissue_due(&self, accessed: Timestamp, renewed: Timestamp) -> bool {
+        self.reissue_time.is_some_and(|span| accessed.since(renewed) > span)
+    }
+
+    /// How the session notes when it was used last (R63, R64), and until when looks alone change nothing.
+    fn accesses(&self, origin: Origin, renewed: Timestamp) -> Accesses {
+        let rest_until = match (origin, self.reissue_time) {
+            (Origin::Absent | Origin::Superseded, _) | (_, None) => Timestamp::MAX,
+            (Origin::Live | Origin::Expired, Some(span)) => renewed.saturating_add(span),
+        };
+        Accesses { time: self.access_time.clone(), rest_until }
+    }
+
+    /// The present as a cookie can say it, so that a session has begun at the same time in all its requests.
+    fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        Timestamp::from_secs_f64(now.as_secs_f64()).unwrap_or(now)
     }
 }
 
@@ -199,61 +230,81 @@ impl SessionFactory for SignedCookieFactory {
     type Base = Base;
 
     async fn open(&self, cookies: CookieHeader<'_>) -> Result<Opened<Base>, Error> {
-        let now = self.clock.now();
-        let opened = match self.accept(cookies) {
-            None => Opened::absent(now, Base { renewed: now }).idle_left(self.timeout),
-            Some(Triple { renewed, created, entries }) => {
+        let inner = &*self.inner;
+        let now = inner.now();
+        let opened = match inner.accept(cookies, now) {
+            Judged::Live(Triple { renewed, created, entries }) => {
                 let idle = now.since(renewed);
-                let base = Base { renewed };
-                match self.timeout {
-                    Some(timeout) if idle > timeout => {
-                        Opened::expired(now, created, base).idle_left(Some(timeout))
-                    }
-                    timeout => Opened::live(now, created, entries, base)
-                        .idle_left(timeout.map(|timeout| timeout.saturating_sub(idle))),
-                }
+                Opened::live(now, created, entries, Base { renewed })
+                    .idle_left(inner.timeout.map(|timeout| timeout.saturating_sub(idle)))
+            }
+            Judged::Expired(Triple { renewed, created, .. }) => {
+                Opened::expired(now, created, Base { renewed }).idle_left(inner.timeout)
+            }
+            Judged::Unknown(_) | Judged::Refused => {
+                Opened::absent(now, Base { renewed: now }).idle_left(inner.timeout)
             }
         };
-        let rests = !self.is_reissue_due(now, opened.base.renewed);
-        let csrf = TokenSource::Value { form_keys: self.form_keys.clone() };
-        Ok(opened.random(self.random.clone()).csrf(csrf).rests(rests))
+        let accesses = inner.accesses(opened.facts.origin, opened.base.renewed);
+        let csrf = TokenSource::Value { form_keys: inner.form_keys.clone() };
+        Ok(opened.random(inner.random.clone()).csrf(csrf).accesses(accesses).rests(true))
     }
 
     async fn commit(&self, base: &Base, mut commit: Commit) -> Result<SetCookies, Error> {
-        let (now, origin) = (commit.now(), commit.origin());
-        let dropped = commit.has_failed() && !self.set_on_exception;
-        if commit.is_invalidated() && (dropped || commit.entries().is_empty()) {
-            return match origin {
-                Origin::Absent | Origin::Superseded => Ok(SetCookies::none()),
-                Origin::Live | Origin::Expired => Ok(SetCookies::one(self.cookie.remove()?)),
-            };
+        let inner = &*self.inner;
+        let accessed = commit.accessed();
+        let mut due = match accessed {
+            Some(last) if inner.is_reissue_due(last, base.renewed) => Due::Touch,
+            Some(_) | None => Due::Nothing,
+        };
+        if commit.has_failed() && !inner.set_on_exception {
+            commit.drop_changes();
+            due = Due::Nothing;
         }
-        if dropped {
-            return Ok(SetCookies::none());
+        match planned(&commit, due) {
+            Plan::Leave | Plan::Gone | Plan::Confirm => Ok(SetCookies::none()),
+            Plan::Remove | Plan::ForgetCookie => Ok(SetCookies::one(inner.cookie.remove()?)),
+            Plan::Touch
+            | Plan::Rotate
+            | Plan::Create
+            | Plan::Recreate
+            | Plan::Replace
+            | Plan::ReplaceAndRotate
+            | Plan::Renew
+            | Plan::Restart => {
+                let renewed = accessed.unwrap_or(base.renewed);
+                let entries = std::mem::take(commit.entries_mut());
+                let triple = Triple { renewed, created: commit.created(), entries };
+                inner.write(&triple, accessed.is_some())
+            }
         }
-        let due = origin != Origin::Absent
-            && commit.was_looked_at()
-            && self.is_reissue_due(now, base.renewed);
-        let still_nothing =
-            origin == Origin::Absent && commit.entries().is_empty() && !commit.is_marked_changed();
-        if still_nothing || !(commit.was_written() || due) {
-            return Ok(SetCookies::none());
-        }
-        let looked = commit.was_looked_at();
-        let renewed = if looked { now.floor() } else { base.renewed };
-        let entries = std::mem::take(commit.entries_mut());
-        self.write(&Triple { renewed, created: commit.created(), entries }, looked)
     }
+}
+
+/// What the request comes to. A cookie is written as a whole, so here whatever wrote has changed it, and one that has
+/// expired is written again when it is looked at (R64, R69).
+fn planned(commit: &Commit, due: Due) -> Plan {
+    let (arrival, is_changed) = match commit.origin() {
+        Origin::Absent => {
+            let holds_something = !commit.entries().is_empty() || commit.is_marked_changed();
+            (Arrival::Absent, commit.was_written() && holds_something)
+        }
+        Origin::Expired => (Arrival::Expired, commit.was_written() || due != Due::Nothing),
+        Origin::Superseded => (Arrival::Superseded, commit.was_written()),
+        Origin::Live => (Arrival::Live, commit.was_written()),
+    };
+    plan(arrival, Wish::of(commit, is_changed), commit.ending(), due)
 }
 
 impl fmt::Debug for SignedCookieFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.inner;
         f.debug_struct("SignedCookieFactory")
-            .field("cookie", &self.cookie)
-            .field("hash", &self.hash)
-            .field("timeout", &self.timeout)
-            .field("reissue_time", &self.reissue_time)
-            .field("secrets", &self.keys.len())
+            .field("cookie", &inner.cookie)
+            .field("hash", &inner.hash)
+            .field("timeout", &inner.timeout)
+            .field("reissue_time", &inner.reissue_time)
+            .field("secrets", &inner.keys.len())
             .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Commit, Opened, Refused, SessionFactory};
-use crate::cookie::{Candidates, CookieHeader, CookieWriter, SetCookies};
+use crate::cookie::{Ambiguous, CookieHeader, CookieWriter, Judged, SetCookies};
 use crate::random::Random;
 use crate::session::{Bounds, Limits};
 use crate::store::{self, Store, StoreError, StoreErrorKind, StoreKey};
@@ -121,12 +121,23 @@ enum Found {
     Session {
         ticket: Ticket,
         located: Arc<Located>,
-        has_ended: bool,
     },
     /// A place where nothing is, any more or as yet.
     Missing(StoreKey),
     /// A live session to which the ticket was good until a moment ago.
     Superseded,
+}
+
+impl Found {
+    /// Whether both lead to one session: shortly after a periodic renewal the old ticket and the new one do (S30).
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Session { located: one, .. }, Self::Session { located: two, .. }) => {
+                one.key == two.key
+            }
+            _ => false,
+        }
+    }
 }
 
 impl<S: Store> StoredFactory<S> {
@@ -158,27 +169,19 @@ impl<S: Store> Inner<S> {
         &self,
         cookies: CookieHeader<'_>,
         now: Timestamp,
-    ) -> Result<Option<Found>, Error> {
+    ) -> Result<Judged<Found>, Error> {
         let budget = self.budget();
-        match cookies.named(self.settings.cookie.name()) {
-            Candidates::None => Ok(None),
-            Candidates::One(text) => self.examine(&budget, text, now).await,
-            Candidates::Two(one, two) => {
-                let one = self.examine(&budget, one, now).await?;
-                let two = self.examine(&budget, two, now).await?;
-                let is_live = |found: &Option<Found>| {
-                    matches!(found, Some(Found::Session { has_ended: false, .. }))
-                };
-                match (is_live(&one), is_live(&two)) {
-                    (true, true) => Ok(self.refuse(Refused::Ambiguous)),
-                    (true, false) => Ok(one),
-                    (false, true) => Ok(two),
-                    (false, false) if matches!(one, Some(Found::Missing(_))) => Ok(two.or(one)),
-                    (false, false) => Ok(one.or(two)),
-                }
+        let Ok(texts) = cookies.named(self.settings.cookie.name()).texts() else {
+            return Ok(self.refuse(Refused::Ambiguous));
+        };
+        let mut found = Judged::Refused;
+        for text in texts {
+            match found.or(self.examine(&budget, text, now).await?, Found::is_same) {
+                Ok(better) => found = better,
+                Err(Ambiguous) => return Ok(self.refuse(Refused::Ambiguous)),
             }
-            Candidates::TooMany => Ok(self.refuse(Refused::Ambiguous)),
         }
+        Ok(found)
     }
 
     /// Whether this text is a ticket that opens a session. One that does not is never adopted (S2).
@@ -187,20 +190,23 @@ impl<S: Store> Inner<S> {
         budget: &Budget,
         text: &[u8],
         now: Timestamp,
-    ) -> Result<Option<Found>, Error> {
+    ) -> Result<Judged<Found>, Error> {
         let Some(ticket) = Ticket::parse(text) else { return Ok(self.refuse(Refused::Malformed)) };
         let key = StoreKey::from_bytes(ticket.locator());
         let Some(stored) = self.call(budget, "opened", self.store.load(&key)).await? else {
             self.tell(&Event::Refused(Refused::Unknown));
-            return Ok(Some(Found::Missing(key)));
+            return Ok(Judged::Unknown(Found::Missing(key)));
         };
         let located = Located::read("opened", key, stored, now)?;
         let has_ended = located.has_ended(&self.settings.limits, now);
         match located.body.admit(&ticket.hash(), now) {
-            Admission::Admitted => Ok(Some(Found::Session { ticket, located, has_ended })),
+            Admission::Admitted if has_ended => {
+                Ok(Judged::Expired(Found::Session { ticket, located }))
+            }
+            Admission::Admitted => Ok(Judged::Live(Found::Session { ticket, located })),
             Admission::Late if !has_ended => {
                 self.tell(&Event::Refused(Refused::Reused));
-                Ok(Some(Found::Superseded))
+                Ok(Judged::Unknown(Found::Superseded))
             }
             Admission::Late => Ok(self.refuse(Refused::Reused)),
             Admission::Refused(reason) => Ok(self.refuse(reason)),
@@ -230,9 +236,9 @@ impl<S: Store> Inner<S> {
         Budget::new(self.settings.io_timeout)
     }
 
-    fn refuse<T>(&self, reason: Refused) -> Option<T> {
+    fn refuse<T>(&self, reason: Refused) -> Judged<T> {
         self.tell(&Event::Refused(reason));
-        None
+        Judged::Refused
     }
 
     fn tell(&self, event: &Event<'_>) {
@@ -251,17 +257,21 @@ impl<S: Store> SessionFactory for StoredFactory<S> {
         let absent = |missing| Visit::absent(&self.inner, missing);
         let left = settings.limits.left(now, now);
         let opened = match self.inner.find(cookies, now).await? {
-            Some(Found::Session { ticket, located, has_ended: false }) => {
+            Judged::Live(Found::Session { ticket, located }) => {
                 Visit::live(&self.inner, ticket, located, now)
             }
-            Some(Found::Session { .. }) => {
+            Judged::Expired(_) => {
                 Opened::expired(now, now, absent(None)).idle_left(left).rests(true)
             }
-            Some(Found::Superseded) => Opened::superseded(now, absent(None)).idle_left(left),
-            Some(Found::Missing(key)) => {
+            Judged::Unknown(Found::Superseded) => {
+                Opened::superseded(now, absent(None)).idle_left(left)
+            }
+            Judged::Unknown(Found::Missing(key)) => {
                 Opened::absent(now, absent(Some(key))).idle_left(left).rests(true)
             }
-            None => Opened::absent(now, absent(None)).idle_left(left).rests(true),
+            Judged::Live(_) | Judged::Unknown(_) | Judged::Refused => {
+                Opened::absent(now, absent(None)).idle_left(left).rests(true)
+            }
         };
         Ok(Visit::serve(opened).random(settings.random.clone()).bounds(settings.bounds))
     }

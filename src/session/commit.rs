@@ -7,6 +7,8 @@ use super::Session;
 use super::change::Changes;
 use super::entries::Entries;
 use super::limits::Limits;
+#[cfg(doc)]
+use super::opened::Opened;
 use super::opened::Origin;
 use super::remote::ClaimId;
 use crate::cookie::SetCookies;
@@ -20,6 +22,8 @@ pub(crate) struct Usage {
     pub(crate) seen: bool,
     /// The data was looked at: idle time starts anew.
     pub(crate) looked: bool,
+    /// When it was looked at or written last, where the factory wants to know.
+    pub(super) accessed: Option<Timestamp>,
     /// A method that writes was called, whether or not it made a difference.
     pub(super) wrote: bool,
     /// `changed()` was called.
@@ -167,6 +171,11 @@ impl Commit {
         self.work.usage.looked
     }
 
+    /// When the data was looked at or written last, if it was, and if [asked for](Opened::accesses).
+    pub(crate) const fn accessed(&self) -> Option<Timestamp> {
+        self.work.usage.accessed
+    }
+
     /// Whether a method that writes was called, even if it made no difference.
     #[must_use]
     pub const fn was_written(&self) -> bool {
@@ -244,6 +253,12 @@ impl Commit {
 
     pub(crate) fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Whether there is something that is worth a session: one that holds nothing is not kept (S15).
+    pub(crate) fn holds_something(&self) -> bool {
+        let Work { wishes, entries, .. } = &*self.work;
+        matches!(wishes.owner, Some(Some(_))) || wishes.csrf.is_some() || !entries.is_empty()
     }
 
     /// Whether the session was given to another owner, and begins anew for it.

@@ -86,11 +86,12 @@ impl Session {
     /// again.
     ///
     /// # Errors
-    /// [`Error::Closed`]; [`Error::NotSupported`] where sessions are not kept on a server, or in a
-    /// [`SessionHandle`](super::SessionHandle).
+    /// [`Error::Setting`] for a limit of zero; then nothing is changed. [`Error::Closed`]; [`Error::NotSupported`] where
+    /// sessions are not kept on a server, or in a [`SessionHandle`](super::SessionHandle).
     pub fn set_limits(&self, limits: impl Into<Option<Limits>>) -> Result<(), Error> {
         self.needs_response("a session with limits of its own")?;
         let limits = limits.into();
+        limits.as_ref().map_or(Ok(()), Limits::check)?;
         self.wish(|state| state.wishes.limits = Some(limits))
     }
 

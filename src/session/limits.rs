@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::Timestamp;
+use crate::{ConfigError, Timestamp};
 
 /// How long a session lives without being used, and how long at all.
 ///
 /// A factory has limits for all its sessions; [`Session::set_limits`](crate::Session::set_limits) gives one session
-/// its own. Spans count to the microsecond; `None` is no limit.
+/// its own. Spans count to the microsecond; `None` is no limit, and so is what goes beyond the year 9999.
 ///
 /// ```
 /// use cloakroom::session::Limits;
@@ -48,14 +48,15 @@ impl Limits {
         is_limited.then(|| self.end(created, now).since(now))
     }
 
-    /// The name of a limit that would end every session at once.
-    pub(crate) fn zero(&self) -> Option<&'static str> {
-        let is_zero = |limit: Option<Duration>| limit.is_some_and(|span| span.is_zero());
-        match (is_zero(self.idle), is_zero(self.absolute)) {
-            (true, _) => Some("idle"),
-            (_, true) => Some("absolute"),
-            _ => None,
+    /// Whether sessions could live at all.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        for (limit, span) in [("idle", self.idle), ("absolute", self.absolute)] {
+            // What is kept of a span is whole microseconds.
+            if span.is_some_and(|span| span.as_micros() == 0) {
+                return Err(ConfigError::Limit { limit });
+            }
         }
+        Ok(())
     }
 
     /// When a session ends however much it is used.

@@ -53,6 +53,8 @@ pub(crate) struct Facts {
     pub(crate) now: Timestamp,
     pub(crate) created: Timestamp,
     pub(crate) idle_left: Option<Duration>,
+    /// Where the factory keeps when a session was used last.
+    pub(crate) accesses: Option<Accesses>,
     /// Looking at the session gives nothing to keep.
     pub(crate) rests: bool,
     /// The operating system's unless said.
@@ -60,6 +62,15 @@ pub(crate) struct Facts {
     pub(crate) server: Option<Server>,
     pub(crate) csrf: TokenSource,
     pub(crate) bounds: Bounds,
+}
+
+/// Each look and each write is an access, and the last one counts.
+#[derive(Clone)]
+pub(crate) struct Accesses {
+    /// Says when an access is.
+    pub(crate) time: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Looks until then give nothing to keep.
+    pub(crate) rest_until: Timestamp,
 }
 
 /// What only a session that is kept on a server has.
@@ -71,6 +82,22 @@ pub(crate) struct Server {
     /// Whether the session is opened by a request, whose response can carry a ticket.
     pub(crate) has_response: bool,
     pub(crate) remote: Arc<dyn Remote>,
+}
+
+impl Facts {
+    /// When an access is that comes now, where the factory wants to know.
+    pub(super) fn access_time(&self) -> Option<Timestamp> {
+        self.accesses.as_ref().map(|accesses| (accesses.time)())
+    }
+
+    /// Whether looks, of which this was the last, give nothing to keep.
+    pub(super) fn rests_after(&self, accessed: Option<Timestamp>) -> bool {
+        self.rests
+            && match (&self.accesses, accessed) {
+                (Some(accesses), Some(last)) => last <= accesses.rest_until,
+                _ => true,
+            }
+    }
 }
 
 impl Opened<()> {
@@ -133,6 +160,12 @@ impl<B> Opened<B> {
         self
     }
 
+    /// Has each look and each write ask for the time, so that `commit` learns when the last one was.
+    pub(crate) fn accesses(mut self, accesses: Accesses) -> Self {
+        self.facts.accesses = Some(accesses);
+        self
+    }
+
     /// Gives the session these values, as if the handler set them.
     pub(crate) fn bring(mut self, values: Vec<(String, Value)>) -> Self {
         self.brought = values.into_iter().map(|(key, value)| Change::Set { key, value }).collect();
@@ -165,6 +198,7 @@ impl<B> Opened<B> {
             now,
             created,
             idle_left: None,
+            accesses: None,
             rests: false,
             random: None,
             server: None,

@@ -71,6 +71,8 @@ fn every_name_is_a_setting_and_an_unknown_one_is_told_the_nearest() {
         let error = from_env(&[(name, "1")]).unwrap_err().to_string();
         assert!(error.contains(&format!("did you mean `{meant}`?")), "{error}");
     }
+    let error = from_env(&[("store", "memory:"), ("io_timeout", "soon")]).unwrap_err().to_string();
+    assert!(error.starts_with("setting `io_timeout`: \"soon\" is not a number"), "{error}");
     let complaint = complaint(json!({"colour": "red"}));
     assert!(complaint.contains("there are store, prefix"), "{complaint}");
 }
@@ -106,10 +108,47 @@ async fn what_is_set_is_what_the_factory_does() {
     let shown = format!("{factory:?}");
     assert!(shown.contains("\"id\"") && shown.contains("60s"), "{shown}");
 
-    let zero = from_env(&[("store", "memory:"), ("idle_limit", "0")]).unwrap().open().await;
-    assert!(matches!(zero, Err(OpenError::Config(ConfigError::Limit { limit: "idle" }))));
     let refused = from_env(&[("store", "memory:"), ("cookie_secure", "false")]).unwrap().open();
     assert!(matches!(refused.await, Err(OpenError::Config(_))), "__Host- asks for Secure");
+}
+
+#[tokio::test]
+async fn r54_what_cannot_be_served_is_said_before_any_store_is_opened() {
+    for (name, value, expected) in [
+        ("idle_limit", json!(0), "idle limit is zero"),
+        ("absolute_limit", json!(1e-9), "absolute limit is zero"),
+        ("io_timeout", json!(0), "io_timeout is zero"),
+        ("sweep_every", json!("0"), "sweep_every is zero"),
+        ("touch_after", json!(1200), "touch_after is not shorter"),
+        ("renew_every", json!(0), "renew_every is zero"),
+        ("renew_every", json!(29), "renew_every is shorter than the grace"),
+        ("cookie_max_age", json!(0), "Max-Age"),
+        ("cookie_domain", json!("https://a.example"), "Domain"),
+    ] {
+        // Nobody answers there.
+        let settings = json!({"store": "redis://127.0.0.1:1", "cookie_name": "id", name: value});
+        let settings: Settings = serde_json::from_value(settings).unwrap();
+        let error = settings.open().await.unwrap_err();
+        let is_config = matches!(error, OpenError::Config(_));
+        assert!(is_config && error.to_string().contains(expected), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn never_is_served_wherever_it_can_be_said() {
+    for name in [
+        "io_timeout",
+        "fail_fast_after",
+        "sweep_every",
+        "idle_limit",
+        "absolute_limit",
+        "touch_after",
+        "renew_every",
+        "cookie_max_age",
+    ] {
+        let settings = from_env(&[("store", "memory:"), (name, "never")]).unwrap();
+        assert!(settings.open().await.is_ok(), "{name}");
+    }
 }
 
 #[tokio::test]

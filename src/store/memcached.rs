@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use super::{
     Created, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey, Stored,
-    Touched, Version, row,
+    Touched, Version, row, setting,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -132,7 +132,8 @@ impl MemcachedOptions {
         if self.max_connections == 0 {
             return Err(store_error(Failure::NoConnections));
         }
-        let servers = server::servers(&self.url, self.max_connections, self.connect_timeout);
+        let timeout = setting::connect_timeout(self.connect_timeout)?;
+        let servers = server::servers(&self.url, self.max_connections, timeout);
         let servers = servers.map_err(store_error)?;
         for server in &servers {
             server.greet().await.map_err(store_error)?;

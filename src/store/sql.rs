@@ -16,7 +16,7 @@ use sqlx::{Connection, Pool};
 
 use super::{
     Created, Cursor, Index, Listed, Page, Record, Replaced, Result, Scan, Store, StoreError,
-    StoreErrorKind, StoreKey, Stored, Sweep, Touched, Version,
+    StoreErrorKind, StoreKey, Stored, Sweep, Touched, Version, setting,
 };
 use crate::time::Timestamp;
 
@@ -125,14 +125,17 @@ impl<D: Dialect> SqlOptions<D> {
     /// Connects.
     ///
     /// # Errors
-    /// `Rejected` for a URL or a table's name that is none, or a password that is wrong; `Unavailable` or `TimedOut` for
+    /// `Rejected` for a URL or a table's name that is none, an option that cannot be served, or a password that is wrong; `Unavailable` or `TimedOut` for
     /// a server that does not answer.
     pub async fn connect(self) -> Result<SqlStore<D>> {
         if !D::SCHEMES.iter().any(|scheme| self.url.starts_with(scheme)) {
             return Err(StoreError::new(StoreErrorKind::Rejected, D::NO_URL));
         }
         let statements = Statements::new::<D>(&self.table)?;
-        let pool = self.pool.connect(&self.url).await.map_err(error::of::<D>)?;
+        setting::max_connections(self.pool.get_max_connections())?;
+        let timeout = setting::connect_timeout(self.pool.get_acquire_timeout())?;
+        let pool =
+            self.pool.acquire_timeout(timeout).connect(&self.url).await.map_err(error::of::<D>)?;
         Ok(SqlStore { lender: Lender::own(pool), statements: Arc::new(statements) })
     }
 }

@@ -117,6 +117,7 @@ impl SqliteOptions {
     /// that is no database; `Unavailable` for one that is locked or cannot be reached.
     pub fn open(self) -> Result<SqliteStore> {
         let Self { path, how, sweep_every, clock } = self;
+        how.check()?;
         let last = clock.now();
         let sweeper = Sweeper { every: sweep_every, clock, last };
         let writer = Worker::writing(open::writer(&path, &how)?, sweeper)?;

@@ -9,6 +9,8 @@ use crate::time::{Clock, SystemClock, Timestamp};
 
 /// How much is removed at once, so that no statement takes long.
 const AT_ONCE: usize = 200;
+/// The shortest pause between two sweeps.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// A store that keeps expired records until they are swept.
 #[diagnostic::on_unimplemented(message = "`{Self}` has nothing to sweep, or cannot")]
@@ -21,7 +23,7 @@ pub trait Sweep: Store {
 /// Sweeps a store again and again, for as long as it is let: `tokio::spawn` it. Nothing is to be done if several
 /// processes do.
 ///
-/// It waits `every`, give or take a quarter, so that processes that started together do not sweep together; then it
+/// It waits `every`, a millisecond at least, give or take a quarter, so that processes that started together do not sweep together; then it
 /// removes what has expired, 200 records at a time. A failure is a warning in the log, and it tries again the next time.
 pub async fn sweep_forever(store: impl Sweep, every: Duration) {
     loop {
@@ -39,10 +41,11 @@ pub async fn sweep_forever(store: impl Sweep, every: Duration) {
     }
 }
 
-/// Between three and five quarters of it.
+/// Between three and five quarters of it. Never so short that nothing else would be done.
 fn jittered(every: Duration) -> Duration {
     let mut byte = [128];
     // Without randomness, without jitter.
     let _ = SystemRandom.fill(&mut byte);
-    every.mul_f64(0.75 + f64::from(byte[0]) / 512.0)
+    let seconds = every.as_secs_f64() * (0.75 + f64::from(byte[0]) / 512.0);
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).max(SHORTEST)
 }

@@ -21,6 +21,9 @@ use crate::setup::Setup;
 /// How long replicas may take to have a logout: less than tests give a store call.
 const REPLICATION: Duration = Duration::from_millis(300);
 
+/// For how long the ticket before may open a session, at most.
+const LONGEST_GRACE: Duration = Duration::from_secs(30);
+
 /// The site with the factory that the options name. What is wrong with them, such as a weak secret, is text.
 pub(crate) async fn site(options: &Options) -> Result<Site, String> {
     let clock = options.now.map(FakeClock::at);
@@ -132,10 +135,12 @@ fn factory<S: Store + Clone>(
         builder = builder.absolute_limit(absolute);
     }
     if let Some(touch_after) = options.renew_after {
-        builder = builder.touch_after(touch_after.unwrap_or(Duration::MAX));
+        builder = builder.touch_after(touch_after);
     }
     if let Some(renew_ticket) = options.stored.renew_ticket {
-        builder = builder.renew_every(renew_ticket);
+        // The longest grace that such an age allows, as far as there may be one.
+        let grace = renew_ticket.unwrap_or(LONGEST_GRACE).min(LONGEST_GRACE);
+        builder = builder.renew_every(renew_ticket).grace(grace);
     }
     if let Some(lease) = options.stored.flash_lease {
         builder = builder.flash_lease(lease);

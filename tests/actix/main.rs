@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+mod error_page;
 mod example;
 mod guard;
+#[path = "../it/log.rs"]
+mod log;
 mod middleware;
 mod nested;
 mod predicate;

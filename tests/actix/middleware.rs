@@ -15,6 +15,7 @@ use cloakroom::session::Gone;
 use cloakroom::{Error, Session, SessionLayer};
 use tokio::sync::Notify;
 
+use super::log::Log;
 use super::{Reply, ask, sessions};
 
 async fn count(session: Session) -> Result<String, Error> {
@@ -63,10 +64,14 @@ async fn r11_middleware_before_and_after_the_handler_has_the_same_session() {
 
 #[actix_web::test]
 async fn r2_a_session_without_a_layer_is_an_error_that_says_so() {
+    let log = Log::default();
+    let _guard = log.listen();
     let app = init_service(App::new().route("/", web::get().to(count))).await;
     let reply = ask(&app, TestRequest::get()).await;
     assert_eq!(reply.status, 500);
-    assert!(reply.text().contains("this route has no SessionLayer"), "{}", reply.text());
+    assert_eq!(reply.text(), Error::NoLayer.for_visitors(), "S90");
+    let said = log.take().join("");
+    assert!(said.contains("this route has no SessionLayer"), "{said}");
 }
 
 /// What the middleware between two layers sees of the session, after the inner one is done.

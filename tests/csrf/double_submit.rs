@@ -130,6 +130,39 @@ async fn s50_a_cookie_that_this_site_did_not_write_is_none() {
 }
 
 #[tokio::test]
+async fn s13_of_two_cookies_the_one_that_this_site_wrote_counts() {
+    let app = app(keeper());
+    let (ada, eve) = (ask(&app, get_page("/token")).await, ask(&app, get_page("/token")).await);
+    let (ada, eve, token) = (ada.cookie().unwrap(), eve.cookie().unwrap(), ada.text());
+    let quoted = |cookie: &str| cookie.replacen('=', "=\"", 1) + "\"";
+    let mut forged = eve.clone();
+    forged.replace_range(12..16, "AAAA");
+    let cookies = [
+        (ada.clone(), Some(true)),
+        (quoted(&ada), Some(true)),
+        (eve.clone(), Some(false)),
+        (quoted(&eve), Some(false)),
+        (forged.clone(), None),
+        (quoted(&forged), None),
+        ("__Host-csrf=junk".into(), None),
+    ];
+    for (one, of_one) in &cookies {
+        for (two, of_two) in &cookies {
+            let expected = match (of_one, of_two) {
+                (Some(one), Some(two)) if one != two => Some("token_missing"),
+                (Some(true), _) | (_, Some(true)) => None,
+                (Some(false), _) | (_, Some(false)) => Some("token_wrong"),
+                (None, None) => Some("token_missing"),
+            };
+            let form = post_form("/buy", &format!("csrf_token={token}"));
+            let reply = ask(&app, with(form, "cookie", &format!("{one}; {two}"))).await;
+            assert_eq!(reply.rule(), expected, "{one}; {two}");
+            assert_eq!(reply.is_sold(), expected.is_none(), "{one}; {two}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn s50_a_login_from_elsewhere_is_refused_without_any_session() {
     let app = app(keeper());
     let from = |site: &str| with(post("/buy"), "sec-fetch-site", site);

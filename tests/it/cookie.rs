@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::cookie::{Candidates, CookieHeader, CookieSettings, SameSite};
+use cloakroom::cookie::{Candidates, CookieHeader, CookieSettings, SameSite, SetCookies};
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
@@ -68,6 +68,22 @@ fn s13_equal_values_are_one_and_more_than_two_are_too_many() {
     assert_eq!(named(b"s="), Candidates::One(b""));
 }
 
+#[test]
+fn r56_a_pair_of_quotes_is_no_part_of_a_value() {
+    let named = |header: &'static [u8]| {
+        let headers = Box::leak(Box::new(headers(&[header])));
+        CookieHeader::new(headers).named("s")
+    };
+    assert_eq!(named(b"s=\"a\"; s=a"), Candidates::One(b"a"));
+    assert_eq!(named(b"s=\"a\"; s=b; s=a; s=\"b\""), Candidates::Two(b"a", b"b"));
+    assert_eq!(named(b"s=\"\""), Candidates::One(b""));
+    for part in [&b"\""[..], b"\"a", b"a\"", b"a\"b\""] {
+        let header = [b"s=", part].concat();
+        assert_eq!(named(Box::leak(header.into_boxed_slice())), Candidates::One(part));
+    }
+    assert_eq!(named(b"s=\"\"a\"\""), Candidates::One(b"\"a\""), "one pair only");
+}
+
 /// The plain way to say what the scanner does, for comparison.
 fn reference(header: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
     let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
@@ -78,9 +94,12 @@ fn reference(header: &[u8], name: &[u8]) -> Vec<Vec<u8>> {
         let mut halves = pair[start..end].splitn(2, |byte| *byte == b'=');
         if let (Some(left), Some(right)) = (halves.next(), halves.next())
             && left == name
-            && !found.contains(&right.to_vec())
         {
-            found.push(right.to_vec());
+            let is_quoted = right.len() >= 2 && right.starts_with(b"\"") && right.ends_with(b"\"");
+            let value = if is_quoted { &right[1..right.len() - 1] } else { right };
+            if !found.contains(&value.to_vec()) {
+                found.push(value.to_vec());
+            }
         }
     }
     found
@@ -140,7 +159,21 @@ fn s9_what_browsers_would_drop_or_change_is_refused_when_built() {
         (new("x").path("shop"), "begin with `/`"),
         (new("x").path("/;HttpOnly"), "`;`"),
         (new("x").path("/\r\n"), "control"),
+        (new("x").max_age(Duration::MAX), "400 days"),
+        (new("x").max_age(Duration::from_millis(1500)), "whole seconds"),
+        (new("x").path(format!("/{}", "p".repeat(1023))), ""),
+        (new("x").path(format!("/{}", "p".repeat(1024))), "1024 bytes"),
         (new("x").domain("a;b"), "host name"),
+        (new("x").domain(""), "host name"),
+        (new("x").domain("."), "host name"),
+        (new("x").domain("a..example"), "host name"),
+        (new("x").domain("https://a.example"), "host name"),
+        (new("x").domain("a.example:8080"), "host name"),
+        (new("x").domain("a.example/shop"), "host name"),
+        (new("x").domain("bücher.example"), "host name"),
+        (new("x").domain("a".repeat(64)), "host name"),
+        (new("x").domain(".a-1.example"), ""),
+        (new("x").domain("127.0.0.1"), ""),
     ] {
         match settings.build() {
             Ok(_) => assert_eq!(complaint, "", "accepted {settings:?}"),
@@ -188,4 +221,47 @@ fn s18_a_value_that_needs_encoding_is_refused() {
     for value in ["a b", "a;b", "a,b", "a\"b", "a\\b", "é", "a\r\nb", "\0"] {
         assert!(cookie.set(value).is_err(), "{value:?}");
     }
+}
+
+#[test]
+fn s14_of_one_cookie_a_response_has_one_line_and_setting_it_beats_removing_it() {
+    let cookie = |settings: CookieSettings| settings.build().unwrap();
+    let plain = || CookieSettings::new("n");
+    let same = [cookie(plain()), cookie(plain().secure(false).http_only(false))];
+    let others = [
+        cookie(plain().path("/p")),
+        cookie(plain().domain("example.org")),
+        cookie(CookieSettings::new("N")),
+    ];
+    let lines = |cookies: SetCookies| -> Vec<String> {
+        cookies.into_iter().map(|cookie| cookie.as_str().to_owned()).collect()
+    };
+    for other in &same {
+        let (set, removal) = (same[0].set("v").unwrap(), other.remove().unwrap());
+        let expected = [set.as_str().to_owned()];
+        assert_eq!(lines(SetCookies::one(set.clone()).and(removal.clone())), expected);
+        assert_eq!(lines(SetCookies::one(removal.clone()).and(set.clone())), expected);
+        assert_eq!(lines(SetCookies::none().and(removal.clone()).and(removal)).len(), 1);
+        let later = other.set("w").unwrap();
+        assert_eq!(lines(SetCookies::one(set).and(later.clone())), [later.as_str()]);
+    }
+    for other in &others {
+        let both = SetCookies::one(same[0].set("v").unwrap()).and(other.remove().unwrap());
+        assert_eq!(lines(both).len(), 2, "{other:?}");
+    }
+    let dotted = cookie(plain().domain(".Example.ORG")).remove().unwrap();
+    let both = SetCookies::one(others[1].set("v").unwrap()).and(dotted);
+    assert_eq!(lines(both), [others[1].set("v").unwrap().as_str()], "one domain to a browser");
+}
+
+#[test]
+fn s22_a_cookie_is_not_removed_in_the_last_second_of_its_session() {
+    let cookie = CookieSettings::new("n").build().unwrap();
+    for (millis, seconds) in [(1, 1), (999, 1), (1_000, 1), (1_001, 2), (90_000, 90)] {
+        let line = cookie.set_for("v", Duration::from_millis(millis)).unwrap();
+        let expected = format!("; Max-Age={seconds}; ");
+        assert!(line.as_str().contains(&expected), "{millis}: {}", line.as_str());
+    }
+    let longest = cookie.set_for("v", Duration::MAX).unwrap();
+    assert!(longest.as_str().contains("; Max-Age=34560000; "), "{}", longest.as_str());
 }

@@ -14,7 +14,8 @@ use cloakroom::{ConfigError, Entries, Error, Secret, Session, SessionFactory, Ti
 use cloakroom::{SignedCookieFactory, error::TooLarge};
 use http::Response;
 
-use crate::site::{SECRET, Site, builder, builder_with};
+use crate::log::Log;
+use crate::site::{SECRET, Site, Visit, builder, builder_with};
 
 /// Sessions in a map, named by a number.
 struct Numbered {
@@ -300,32 +301,29 @@ async fn r59_a_new_session_that_nothing_was_put_into_is_not_written() {
 #[tokio::test]
 async fn r8_the_limit_is_4064_characters_of_value_and_4096_with_the_name() {
     // sha512: 2984 bytes of JSON fit, the frame around one key of one letter takes 42 of them at this time.
-    let fill = |site: Site, letters: usize| async move {
+    let log = Log::default();
+    let _guard = log.listen();
+    let fill = async |site: Site, letters: usize| {
         let visit = site
             .visit(None, async |session: Session| {
                 session.insert("small", 1).unwrap();
                 session.insert("d", "x".repeat(letters)).unwrap();
             })
             .await;
-        (visit.cookie_value().map(str::len), visit.response)
+        (visit.cookie_value().map(str::len), visit.response, log.take().join(""))
     };
     let site = || Site::signed_at(1_700_000_000.0).0;
     let frame = r#"[1700000000, 1700000000.0, {"small": 1, "d": ""}]"#.len();
-    let (fits, _) = fill(site(), 2984 - frame).await;
+    let (fits, ..) = fill(site(), 2984 - frame).await;
     assert_eq!(fits, Some(SignedCookieFactory::MAX_VALUE));
-    let (refused, response) = fill(site(), 2985 - frame).await;
+    let (refused, response, said) = fill(site(), 2985 - frame).await;
     assert_eq!((refused, response.status().as_u16()), (None, 500));
-    let body = response.body();
-    assert!(body.contains("4,066 bytes for a cookie of at most 4,064, 2 too many"), "{body}");
-    assert!(body.contains("Largest: \"d\" 2,938 bytes, \"small\" 1 bytes."), "{body}");
+    assert!(said.contains("4,066 bytes for a cookie of at most 4,064, 2 too many"), "{said}");
+    assert!(said.contains("Largest: \"d\" 2,938 bytes, \"small\" 1 bytes."), "{said}");
     let name = "n".repeat(33);
     let long = builder().clock(FakeClock::at(1_700_000_000.0)).cookie_name(name).build().unwrap();
-    let (refused, response) = fill(Site::new(long), 2984 - frame).await;
-    assert!(
-        refused.is_none() && response.body().contains("4,097 bytes"),
-        "S10: {}",
-        response.body()
-    );
+    let (refused, _, said) = fill(Site::new(long), 2984 - frame).await;
+    assert!(refused.is_none() && said.contains("4,097 bytes"), "S10: {said}");
     let _: fn(TooLarge) -> Error = Error::from;
 }
 
@@ -364,4 +362,92 @@ async fn s84_a_value_nested_as_deeply_as_allowed_comes_back() {
     let made = site.visit(None, async |s: Session| s.insert("k", value).map(drop)).await;
     let read = site.visit(made.cookie(), async |s: Session| s.get::<serde_json::Value>("k")).await;
     assert_eq!(read.result.unwrap().unwrap().to_string(), nested);
+}
+
+#[tokio::test]
+async fn clones_of_a_signed_cookie_s_factory_are_the_same_one() {
+    let told = Arc::new(AtomicU64::new(0));
+    let teller = told.clone();
+    let count = move |_| {
+        teller.fetch_add(1, Ordering::Relaxed);
+    };
+    let factory = builder().on_refused(count).build().unwrap();
+    let (site, other) = (Site::new(factory.clone()), Site::new(factory.clone()));
+    let made = site.visit(None, async |s: Session| s.insert("k", 1).map(drop)).await;
+    assert!(other.visit(made.cookie(), async |s: Session| s.contains_key("k")).await.result);
+    other.visit("session=junk", async |s: Session| s.is_new()).await;
+    assert_eq!(told.load(Ordering::Relaxed), 1);
+    assert!(factory.read_value(made.cookie_value().unwrap()).is_ok(), "kept for later");
+}
+
+/// Pyramid's `manage_accessed` and `manage_changed`: each look and each write sets the time that is written.
+#[tokio::test]
+async fn r63_r64_the_cookie_carries_the_time_of_the_last_look_or_write() {
+    let renewed = |site: &Visit<()>| {
+        let factory = builder().build().unwrap();
+        factory.read_value(site.cookie_value().unwrap()).unwrap().renewed.as_secs()
+    };
+    let (site, clock) = Site::signed_at(1_700_000_000.25);
+    let wait = |seconds| clock.advance(Duration::from_secs(seconds));
+    let made = site
+        .visit(None, async |session: Session| {
+            wait(10);
+            session.insert("k", 1).unwrap();
+            wait(30);
+            session.get::<u32>("k").unwrap();
+            wait(5);
+        })
+        .await;
+    assert_eq!(renewed(&made), 1_700_000_040, "the look came last");
+    let written = site
+        .visit(made.cookie(), async |session: Session| {
+            assert!(session.contains_key("k"));
+            wait(60);
+            session.insert("k", 2).unwrap();
+            let _ = session.created();
+            wait(60);
+            session.changed().unwrap();
+        })
+        .await;
+    assert_eq!(renewed(&written), 1_700_000_105, "neither a fact nor `changed` is a look");
+}
+
+#[tokio::test]
+async fn r63_a_look_late_in_a_slow_request_renews_as_it_would_have_then() {
+    let (site, clock) = Site::signed_at(1_700_000_000.0); // 1200 s and 120 s
+    let made = site.visit(None, async |s: Session| s.insert("k", 1).map(drop)).await;
+    let look = async |before: u64, after: u64| {
+        let visit = site.visit(made.cookie(), async |session: Session| {
+            clock.advance(Duration::from_secs(before));
+            assert!(session.contains_key("k"));
+            clock.advance(Duration::from_secs(after));
+        });
+        visit.await.cookie().is_some()
+    };
+    assert!(!look(120, 0).await, "not more than the reissue time has passed");
+    assert!(look(1, 0).await, "it was not due when the session was opened, but at the look it is");
+    let (site, clock) = Site::signed_at(1_700_000_000.0);
+    let made = site.visit(None, async |s: Session| s.insert("k", 1).map(drop)).await;
+    let early = site.visit(made.cookie(), async |session: Session| {
+        assert!(session.contains_key("k"));
+        clock.advance(Duration::from_secs(500));
+    });
+    assert_eq!(early.await.cookie(), None, "it was not due at the look");
+}
+
+#[tokio::test]
+async fn r14_a_session_that_is_new_begins_when_it_says_for_good() {
+    for nanos in [0, 1, 123_456_789, 987_654_321, 999_999_999] {
+        let now = Timestamp::from_secs(1_700_000_000).saturating_add(Duration::from_nanos(nanos));
+        let site = Site::new(builder().clock(move || now).build().unwrap());
+        let created = async |session: Session| {
+            session.changed().unwrap();
+            session.created()
+        };
+        let first = site.visit(None, created).await;
+        let later = site.visit(first.cookie(), created).await;
+        assert_eq!(first.result, later.result, "{nanos}");
+        let shift = first.result.since(now).max(now.since(first.result));
+        assert!(shift < Duration::from_micros(1), "{nanos}");
+    }
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
 mod bounds;
+mod candidates;
 mod cookie;
+mod error_page;
 mod factory;
 mod flash;
 mod forged;
@@ -11,7 +13,9 @@ mod histories;
 mod identity;
 mod keys;
 mod layer;
+mod log;
 mod middleware;
+mod moving;
 mod python_json;
 mod replay;
 mod session;
@@ -28,6 +32,7 @@ mod stored_login;
 mod stored_owners;
 mod stored_races;
 mod stored_waits;
+mod unserved;
 mod values;
 mod vectors;
 mod yielding;

@@ -177,7 +177,7 @@ async fn s69_a_request_that_is_dropped_anywhere_leaves_all_or_nothing() {
         let store = MemoryStore::new();
         let sessions = StoredFactory::builder(Yielding(store))
             .io_timeout(None)
-            .flash_lease(Duration::ZERO)
+            .flash_lease(Duration::from_micros(1))
             .build()
             .unwrap();
         let site = Site::new(sessions.clone());

@@ -7,6 +7,7 @@ use super::settings::Guard;
 use crate::Error;
 use crate::csrf::double_submit::Visitor;
 use crate::csrf::refused::CsrfError;
+use crate::error::{causes, tell_answered};
 use crate::slot::{Head, InsteadOf, Outgoing};
 
 impl Guard {
@@ -17,8 +18,12 @@ impl Guard {
         headers: &HeaderMap,
     ) -> Result<(), Error> {
         let Err(error) = examined else { return Ok(()) };
-        if let Error::Csrf(refused) = &error {
-            self.tell(refused, headers);
+        match &error {
+            Error::Csrf(refused) => self.tell(refused, headers),
+            _ if self.only_reports => {
+                tracing::warn!(kind = error.kind(), %error, cause = causes(&error), "request not checked");
+            }
+            _ => tell_answered(&error),
         }
         if self.only_reports { Ok(()) } else { Err(error) }
     }

@@ -188,7 +188,7 @@ impl<E> CsrfLayer<E> {
         self.with(|guard| guard.on_refused = Arc::new(told))
     }
 
-    /// Makes another response for a refusal. By default it is the error as plain text.
+    /// Makes another response for a refusal. By default it is a plain sentence [for visitors](crate::Error::for_visitors).
     ///
     /// ```
     /// # #[cfg(feature = "axum")] {

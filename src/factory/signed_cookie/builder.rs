@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Clock, ConfigError, CookieSettings, HashAlg, MacKey, Random, Refused, SameSite, Secret,
+    Clock, ConfigError, CookieSettings, HashAlg, Inner, MacKey, Random, Refused, SameSite, Secret,
     SignedCookieFactory, SystemClock, SystemRandom, TagKey,
 };
 
@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(1200);
 /// Unless said otherwise a read renews the cookie after this part of the timeout.
 const REISSUE_PART: u32 = 10;
 
-/// Makes a [`SignedCookieFactory`]. Spans of time count in whole seconds; fractions are cut (R54).
+/// Makes a [`SignedCookieFactory`]. Spans of time are whole seconds, because a cookie counts in them (R54).
 #[must_use = "nothing is made before `build` is called"]
 pub struct SignedCookieBuilder {
     secrets: Vec<Result<Secret, ConfigError>>,
@@ -24,10 +24,13 @@ pub struct SignedCookieBuilder {
     reissue_time: Reissue,
     set_on_exception: bool,
     lenient: bool,
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     on_refused: Box<dyn Fn(Refused) + Send + Sync>,
 }
+
+/// Bytes of `[1700000000, 1700000000.0, {"a": 1}]`.
+const SMALLEST_DOCUMENT: usize = 37;
 
 /// When a read renews the cookie.
 enum Reissue {
@@ -46,7 +49,7 @@ impl SignedCookieBuilder {
             reissue_time: Reissue::PartOfTimeout,
             set_on_exception: true,
             lenient: false,
-            clock: Box::new(SystemClock),
+            clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             on_refused: Box::new(|_| ()),
         }
@@ -70,19 +73,19 @@ impl SignedCookieBuilder {
         self
     }
 
-    /// How long a session lives without being used; `None` is for ever. Default 1200 seconds.
+    /// How long a session lives without being used; `None` and `Duration::MAX` are for ever. Default 1200 seconds.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.timeout = timeout.into().map(whole_seconds);
+        self.timeout = ended(timeout.into());
         self
     }
 
-    /// How old a cookie must be for a request that only looks to renew it; `None` is never. Default a tenth of the
-    /// timeout.
+    /// How old a cookie must be for a request that only looks to renew it, less than the timeout; `None` and
+    /// `Duration::MAX` are never. Default a tenth of the timeout.
     ///
     /// Zero, Pyramid's default, renews at most once a second. Each renewal writes the whole session as that request
     /// saw it, over what a parallel request may have written.
     pub fn reissue_time(mut self, span: impl Into<Option<Duration>>) -> Self {
-        self.reissue_time = Reissue::After(span.into().map(whole_seconds));
+        self.reissue_time = Reissue::After(ended(span.into()));
         self
     }
 
@@ -148,7 +151,7 @@ impl SignedCookieBuilder {
 
     /// Another clock, for tests.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Box::new(clock);
+        self.clock = Arc::new(clock);
         self
     }
 
@@ -167,16 +170,25 @@ impl SignedCookieBuilder {
     /// Checks all settings.
     ///
     /// # Errors
-    /// [`ConfigError`] for a weak secret, or a cookie that browsers would refuse.
+    /// [`ConfigError`] for a weak secret, a cookie that browsers would refuse, and a span of time that cannot be served
+    /// as it is given.
     pub fn build(self) -> Result<SignedCookieFactory, ConfigError> {
+        check_timeout(self.timeout)?;
+        if let Reissue::After(Some(span)) = self.reissue_time {
+            check_reissue_time(span, self.timeout)?;
+        }
+        let cookie = self.cookie.build()?;
+        cookie.check_room((self.hash.digest_bytes() + SMALLEST_DOCUMENT) * 4 / 3)?;
         let secrets = self.secrets.into_iter().collect::<Result<Vec<Secret>, ConfigError>>()?;
         let key = |secret| MacKey::pyramid(self.hash, &self.salt, secret);
         let form_key = |secret| TagKey::derived(secret, "cloakroom csrf form");
-        Ok(SignedCookieFactory {
+        let clock = self.clock;
+        let of_access = clock.clone();
+        let inner = Inner {
             keys: secrets.iter().map(key).collect(),
             form_keys: secrets.iter().map(form_key).collect(),
             hash: self.hash,
-            cookie: self.cookie.build()?,
+            cookie,
             timeout: self.timeout,
             reissue_time: match self.reissue_time {
                 Reissue::PartOfTimeout => {
@@ -186,13 +198,47 @@ impl SignedCookieBuilder {
             },
             set_on_exception: self.set_on_exception,
             lenient: self.lenient,
-            clock: self.clock,
+            access_time: Arc::new(move || of_access.now().floor()),
+            clock,
             random: self.random,
             on_refused: self.on_refused,
-        })
+        };
+        Ok(SignedCookieFactory { inner: Arc::new(inner) })
     }
 }
 
 fn whole_seconds(span: Duration) -> Duration {
     Duration::from_secs(span.as_secs())
+}
+
+/// A span that comes to an end.
+fn ended(span: Option<Duration>) -> Option<Duration> {
+    span.filter(|span| *span != Duration::MAX)
+}
+
+fn check_timeout(timeout: Option<Duration>) -> Result<(), ConfigError> {
+    let setting = "timeout";
+    let reason = match timeout {
+        Some(Duration::ZERO) => {
+            "is zero, so that sessions would end at once: give whole seconds, or `None` for no timeout"
+        }
+        Some(span) if span.subsec_nanos() != 0 => {
+            "has a fraction of a second: give whole seconds, which is what a signed cookie counts in"
+        }
+        _ => return Ok(()),
+    };
+    Err(ConfigError::Setting { setting, reason })
+}
+
+fn check_reissue_time(span: Duration, timeout: Option<Duration>) -> Result<(), ConfigError> {
+    let setting = "reissue_time";
+    let reason = if span.subsec_nanos() != 0 {
+        "has a fraction of a second: give whole seconds, which is what a signed cookie counts in"
+    } else if timeout.is_some_and(|timeout| span >= timeout) {
+        "is not shorter than the timeout, so that no look would keep a session alive: give a part of \
+         the timeout, or `None` if only writes are to"
+    } else {
+        return Ok(());
+    };
+    Err(ConfigError::Setting { setting, reason })
 }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::cookie::{CookieSettings, CookieWriter};
 use crate::random::SystemRandom;
+use crate::ticket::Ticket;
 use crate::time::SystemClock;
 
 /// The cookie's name. The prefix has browsers refuse one that another host, plain http or a script has set (S9).
@@ -42,9 +43,16 @@ pub struct StoredBuilder<S> {
     settings: Settings,
 }
 
-impl<S: Store> StoredBuilder<S> {
-    pub(super) fn new(store: S) -> Self {
+impl<S> StoredBuilder<S> {
+    pub(crate) fn new(store: S) -> Self {
         Self { store, cookie: None, is_plain_http: false, settings: Self::defaults() }
+    }
+
+    /// The same settings for another store.
+    #[cfg(feature = "settings")]
+    pub(crate) fn over<T>(self, store: T) -> StoredBuilder<T> {
+        let Self { store: _, cookie, is_plain_http, settings } = self;
+        StoredBuilder { store, cookie, is_plain_http, settings }
     }
 
     pub(super) fn defaults() -> Settings {
@@ -88,9 +96,9 @@ impl<S: Store> StoredBuilder<S> {
     }
 
     /// How much of the idle limit must have passed for a request that only looks to begin it anew, which is a write.
-    /// Default a tenth of the limit.
-    pub fn touch_after(mut self, span: Duration) -> Self {
-        self.settings.touch_after = Some(span);
+    /// `None` is never: only writes keep a session alive then. Default a tenth of the limit.
+    pub fn touch_after(mut self, span: impl Into<Option<Duration>>) -> Self {
+        self.settings.touch_after = Some(span.into().unwrap_or(Duration::MAX));
         self
     }
 
@@ -104,10 +112,10 @@ impl<S: Store> StoredBuilder<S> {
         self
     }
 
-    /// How long a ticket opens its session after it was renewed periodically; at most and by default 30 seconds.
-    /// [`renew`](crate::Session::renew) leaves none.
+    /// How long a ticket opens its session after it was renewed periodically; at most and by default 30 seconds, and no
+    /// longer than [`renew_every`](Self::renew_every). [`renew`](crate::Session::renew) leaves none.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.settings.grace = grace.min(MAX_GRACE);
+        self.settings.grace = grace;
         self
     }
 
@@ -196,17 +204,84 @@ impl<S: Store> StoredBuilder<S> {
     /// Checks all settings.
     ///
     /// # Errors
-    /// [`ConfigError`] for a cookie that browsers would refuse, and for a limit of zero.
-    pub fn build(mut self) -> Result<StoredFactory<S>, ConfigError> {
-        if let Some(limit) = self.settings.limits.zero() {
-            return Err(ConfigError::Limit { limit });
-        }
+    /// [`ConfigError`] for a cookie that browsers would refuse, for a limit of zero, and for every other setting that
+    /// cannot be served as it is given.
+    pub fn build(mut self) -> Result<StoredFactory<S>, ConfigError>
+    where
+        S: Store,
+    {
+        self.settings.cookie = self.check()?;
+        Ok(StoredFactory { inner: Arc::new(Inner::new(self.store, self.settings)) })
+    }
+
+    /// What [`build`](Self::build) checks, and the cookie that it has made then.
+    pub(crate) fn check(&self) -> Result<CookieWriter, ConfigError> {
+        self.settings.check()?;
         let default = if self.is_plain_http { PLAIN_NAME } else { NAME };
-        let mut cookie = self.cookie.unwrap_or_else(|| CookieSettings::new(default));
+        let mut cookie = self.cookie.clone().unwrap_or_else(|| CookieSettings::new(default));
         if self.is_plain_http {
             cookie = cookie.secure(false);
         }
-        self.settings.cookie = cookie.build()?;
-        Ok(StoredFactory { inner: Arc::new(Inner::new(self.store, self.settings)) })
+        let cookie = cookie.build()?;
+        cookie.check_room(Ticket::TEXT_BYTES)?;
+        Ok(cookie)
     }
+}
+
+impl Settings {
+    /// Whether each can be served, and all together (R54).
+    fn check(&self) -> Result<(), ConfigError> {
+        self.limits.check()?;
+        refuse(
+            matches!((self.touch_after, self.limits.idle), (Some(after), Some(idle))
+                if after >= idle && after != Duration::MAX),
+            "touch_after",
+            "is not shorter than the idle limit, so that no look would keep a session alive: give a \
+             part of the limit, or `None` if only writes are to",
+        )?;
+        refuse(
+            self.renew_every.is_some_and(is_nothing),
+            "renew_every",
+            "is zero, so that every request would have another ticket: give a span of time, or \
+             `None` for never",
+        )?;
+        refuse(
+            self.grace > MAX_GRACE,
+            "grace",
+            "is longer than 30 seconds, which is for how long a ticket that was renewed may open its \
+             session: give that or less",
+        )?;
+        refuse(
+            self.renew_every.is_some_and(|every| every < self.grace),
+            "renew_every",
+            "is shorter than the grace, which is 30 seconds unless set, so that tickets would be \
+             renewed before the one before is dead: give a longer span, or a shorter grace",
+        )?;
+        refuse(
+            is_nothing(self.flash_lease),
+            "flash_lease",
+            "is zero, so that two requests could show one message: give the time that a page takes",
+        )?;
+        refuse(
+            self.io_timeout.is_some_and(|budget| budget.is_zero()),
+            "io_timeout",
+            "is zero, so that no store could answer in time: give a span of time, or `None` to wait \
+             for ever",
+        )?;
+        refuse(
+            self.fail_fast_after == Some(0),
+            "fail_fast_after",
+            "is zero, so that a store would be left alone that never failed: give how many failures \
+             in a row it takes, or `None` for never",
+        )
+    }
+}
+
+fn refuse(is_wrong: bool, setting: &'static str, reason: &'static str) -> Result<(), ConfigError> {
+    if is_wrong { Err(ConfigError::Setting { setting, reason }) } else { Ok(()) }
+}
+
+/// Times are kept in whole microseconds.
+const fn is_nothing(span: Duration) -> bool {
+    span.as_micros() == 0
 }

@@ -75,9 +75,8 @@ impl<S: Store> Visit<S> {
             (Arrival::Live, Some(located)) => self.anchor.inner.due(&located, self.anchor.now()),
             _ => Due::Nothing,
         };
-        let wishes = commit.wishes();
-        let is_wished = wishes.limits.is_some() || wishes.csrf.is_some() || wishes.owner.is_some();
-        let is_changed = is_wished || !commit.changes().is_empty() || !commit.claims().is_empty();
+        let is_changed = commit.is_marked_changed()
+            || if arrival == Arrival::Live { leaves(commit) } else { commit.holds_something() };
         plan(arrival, Wish::of(commit, is_changed), commit.ending(), due)
     }
 
@@ -250,6 +249,13 @@ impl<S: Store> Visit<S> {
             None => Ok(()),
         }
     }
+}
+
+/// Whether the request leaves something to be written to a session that is there.
+fn leaves(commit: &mut Commit) -> bool {
+    let wishes = commit.wishes();
+    let is_wished = wishes.limits.is_some() || wishes.csrf.is_some() || wishes.owner.is_some();
+    is_wished || !commit.changes().is_empty() || !commit.claims().is_empty()
 }
 
 impl<S: Store> Anchor<S> {

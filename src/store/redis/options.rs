@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::error::store_error;
 use super::keys::Keys;
 use super::{RedisStore, Scripts, Shared, Waiting};
-use crate::store::{Result, StoreError, StoreErrorKind};
+use crate::store::{Result, StoreError, StoreErrorKind, setting};
 use crate::time::{Clock, SystemClock};
 
 const PREFIX: &str = "cloakroom:";
@@ -43,7 +43,7 @@ impl RedisOptions {
         self
     }
 
-    /// How long a connection may take to be made; default 2 seconds. How long a call may take is for the factory to
+    /// How long a connection may take to be made, more than no time; default 2 seconds. How long a call may take is for the factory to
     /// say: [`StoredBuilder::io_timeout`](crate::factory::StoredBuilder::io_timeout).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -74,9 +74,14 @@ impl RedisOptions {
     /// Connects. Warns where Redis is set up to drop keys when its memory is full.
     ///
     /// # Errors
-    /// `Rejected` for a URL that is none, a password that is wrong; `Unavailable` or `TimedOut` for a server that does
+    /// `Rejected` for a URL that is none, a password that is wrong, an option that cannot be served; `Unavailable` or `TimedOut` for a server that does
     /// not answer.
-    pub async fn connect(self) -> Result<RedisStore> {
+    pub async fn connect(mut self) -> Result<RedisStore> {
+        self.connect_timeout = setting::connect_timeout(self.connect_timeout)?;
+        if let Some((_, within)) = &mut self.replicas {
+            let reason = "is zero, so that no replica could answer in time: give a span of time";
+            *within = setting::wait("wait_for_replicas", *within, reason)?;
+        }
         #[cfg(feature = "tls")]
         if self.has_bad_certificate() {
             let cause = "the root certificate is none: it begins with BEGIN CERTIFICATE in PEM";

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::Durability;
 use super::error::store_error;
-use crate::store::{Result, StoreError, StoreErrorKind};
+use crate::store::{Result, StoreError, StoreErrorKind, setting};
 
 /// Says in the file's head that it is ours: "cloa" in ASCII.
 const APPLICATION_ID: i64 = 0x636c_6f61;
@@ -19,6 +19,27 @@ pub(super) struct How {
     pub(super) durability: Durability,
     pub(super) busy_timeout: Duration,
     pub(super) max_bytes: Option<u64>,
+}
+
+/// A page of a file, as SQLite makes it.
+const PAGE: u64 = 4096;
+
+impl How {
+    /// Whether SQLite can do so (R54).
+    pub(super) fn check(&self) -> Result<()> {
+        if self.max_bytes.is_some_and(|bytes| bytes < PAGE) {
+            // A limit of no page is none to SQLite.
+            let reason =
+                "is less than a page of 4096 bytes, so that nothing could be written: give more";
+            return Err(setting::refused("max_bytes", reason));
+        }
+        Ok(())
+    }
+
+    /// SQLite counts milliseconds in 31 bits.
+    fn patience(&self) -> Duration {
+        self.busy_timeout.min(Duration::from_millis(i32::MAX as u64))
+    }
 }
 
 /// A connection that may write, to a file with the newest schema.
@@ -42,7 +63,7 @@ fn connect(path: &Path, how: &How) -> Result<Connection> {
     // Each connection stays on one thread; SQLite need not guard it.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(store_error)?;
-    connection.busy_timeout(how.busy_timeout).map_err(store_error)?;
+    connection.busy_timeout(how.patience()).map_err(store_error)?;
     connection.set_prepared_statement_cache_capacity(16);
     Ok(connection)
 }
@@ -85,7 +106,7 @@ fn check_whose(connection: &Connection) -> Result<()> {
 }
 
 fn configure(connection: &Connection, how: &How) -> rusqlite::Result<()> {
-    write_ahead(connection, how.busy_timeout)?;
+    write_ahead(connection, how.patience())?;
     let synchronous = match how.durability {
         Durability::Durable => "full",
         Durability::Fast => "normal",

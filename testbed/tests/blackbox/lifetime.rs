@@ -26,7 +26,7 @@ fn value(answer: &Answer) -> Value {
 
 #[test]
 fn r62_a_session_lives_at_exactly_the_timeout_and_not_beyond() {
-    for (options, timeout) in [("", 1200.0), ("--idle 60", 60.0), ("--idle 0", 0.0)] {
+    for (options, timeout) in [("", 1200.0), ("--idle 60", 60.0), ("--idle 1", 1.0)] {
         let alive = read_after(&mut visitor_since_now(), timeout, options);
         assert_eq!(value(&alive), json!(1), "{options}");
         let dead = read_after(&mut visitor_since_now(), timeout + 0.25, options);

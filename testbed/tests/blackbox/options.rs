@@ -65,6 +65,8 @@ fn r54_what_the_store_cannot_have_is_said_too() {
         ("--factory memory: --replicas 1", "--replicas is for Redis"),
         ("--factory redis://127.0.0.1 --replicas all", "not a number of replicas"),
         ("--factory memory: --idle 0", "limit is zero"),
+        ("--idle 0", "timeout is zero"),
+        ("--factory memory: --renew-ticket 0", "renew_every is zero"),
         ("--factory memory: --io-timeout soon", "not whole milliseconds"),
     ] {
         let said = refusal(&options.split(' ').collect::<Vec<_>>());

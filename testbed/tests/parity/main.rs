@@ -57,7 +57,7 @@ const SETTINGS: [&str; 4] = [
 const STORED: [&str; 4] = [
     "",
     "--absolute 1200 --renew-ticket 300 --overwrite refuse",
-    "--renew-ticket 0 --csrf-grace 60 --flash-lease 5",
+    "--renew-ticket 1 --csrf-grace 60 --flash-lease 5",
     "--absolute never --renew-ticket never --overwrite last-wins",
 ];
 

@@ -19,6 +19,7 @@ use super::{examine, parts_of};
 use crate::Error;
 use crate::actix::ErrorResponse;
 use crate::csrf::lookup::Lookup;
+use crate::error::tell_answered;
 use crate::layer::PlainText;
 use crate::slot::Head;
 
@@ -120,6 +121,7 @@ where
                 Ok(request) => Ok(inner.call(request).await?.map_into_left_body()),
                 // Whether the token is right cannot be known: that is no miss.
                 Err((request, error)) => {
+                    tell_answered(&error);
                     let response = request.into_response(PlainText.respond(&error));
                     let mut response = response.map_into_right_body();
                     Head::refuse(&mut response);

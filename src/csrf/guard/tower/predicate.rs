@@ -13,6 +13,7 @@ use super::super::predicate::{CsrfPredicate, NotFound, Or};
 use super::super::replay::Replay;
 use super::super::request::{check_request, may_carry_token};
 use crate::Error;
+use crate::error::tell_answered;
 use crate::slot::Head;
 use crate::tower::{ErrorResponse, PlainText};
 
@@ -89,6 +90,7 @@ where
                 (request, Err(Error::Csrf(_))) => otherwise.answer(request).await,
                 // Whether the token is right cannot be known: that is no miss.
                 (_, Err(error)) => {
+                    tell_answered(&error);
                     let mut response = PlainText.respond(&error);
                     Head::refuse(&mut response);
                     Ok(response)
