@@ -159,6 +159,10 @@ impl Session {
 impl Session {
     /// Sets a value and returns what it replaced. Setting an equal value changes nothing.
     ///
+    /// A value is kept as it is or refused. Under a [`Key`] it is read back to find out. Text says nothing of the type:
+    /// there a float that is not finite is refused, an integer beyond 64 bits, `Some(None)`, and a map of numbers or an
+    /// integer of 128 bits in what serde tags or flattens; an untagged enum of such does not show.
+    ///
     /// # Errors
     /// [`Error::Serialize`] or [`Error::TooDeep`] if the value cannot be kept; the old one stays.
     #[doc(alias = "set")]
