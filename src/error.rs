@@ -28,14 +28,14 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The value handed in cannot be written as JSON; nothing was changed.
+    /// The value handed in cannot be written as JSON, or not be read back as it was; nothing was changed.
     #[error("session value {key:?} of type {type_name} cannot be stored as JSON: {reason}")]
     Serialize {
         /// The key it was meant for.
         key: String,
         /// The Rust type of the value.
         type_name: &'static str,
-        /// What serde said, without the value.
+        /// What is wrong, and at which field or item, without the value.
         reason: String,
     },
     /// The stored value is not of the asked type; it is still there.

@@ -184,6 +184,10 @@ impl Session {
     /// What it replaced does not count as read: a value that depends on the one before is for
     /// [`modify`](Session::modify), or for [`get`](Session::get) and then this.
     ///
+    /// A value is kept as it is or refused. Under a [`Key`] it is read back to find out. Text says nothing of the type:
+    /// there a float that is not finite is refused, an integer beyond 64 bits, `Some(None)`, and a map of numbers or an
+    /// integer of 128 bits in what serde tags or flattens; an untagged enum of such does not show.
+    ///
     /// # Errors
     /// [`Error::Serialize`] or [`Error::TooDeep`] if the value cannot be kept; the old one stays.
     #[doc(alias = "set")]

@@ -281,6 +281,9 @@ fn vector() -> Value {
     vectors[0].clone()
 }
 
+/// More digits than a float has.
+const EXACT: &str = "1234567890.12345678901234567890";
+
 #[test]
 fn a_signed_cookie_is_shown_with_its_secret_only() {
     let secret = Secret::generate().unwrap();
@@ -288,7 +291,9 @@ fn a_signed_cookie_is_shown_with_its_secret_only() {
     let sessions = cloakroom::SignedCookieFactory::builder(&secret).clock(clock);
     let sessions = sessions.timeout(Duration::from_secs(60)).insecure_plain_http().build().unwrap();
     let service = SessionLayer::new(sessions).layer(service_fn(async |request: Request<()>| {
-        Session::of(&request).await?.insert("n", 7)?;
+        let session = Session::of(&request).await?;
+        session.insert("n", 7)?;
+        session.insert("exact", cloakroom::Value::from_json(EXACT))?;
         Ok::<_, cloakroom::Error>(Response::new(String::new()))
     }));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -303,9 +308,11 @@ fn a_signed_cookie_is_shown_with_its_secret_only() {
     };
     let (out, error, status) = show(secret.reveal(), &[value, "--json"]);
     assert_eq!(status, 0, "{error}");
-    assert_eq!(lines(&out)[0]["values"], json!({"n": 7}));
+    assert_eq!(lines(&out)[0]["values"]["n"], json!(7));
+    assert!(out.contains(EXACT), "{out}");
     assert_eq!(lines(&out)[0]["created"], json!(1_700_000_000.0));
     let (out, ..) = show(secret.reveal(), &[value]);
+    assert!(out.contains(EXACT), "{out}");
     assert!(out.contains("created 2023-11-14T22:13:20Z"), "{out}");
     assert!(out.contains("expired 2023-11-14T22:33:20Z"), "twenty minutes are the default: {out}");
     for (timeout, end, is_expired) in [

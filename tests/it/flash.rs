@@ -44,13 +44,11 @@ async fn r31_a_unique_queue_refuses_what_waits_in_it_now() {
     assert!(!session.flash_unique("once", "x").unwrap());
     session.flash_to(ONCE, "x").unwrap();
     assert_eq!(session.peek_flash(ONCE).unwrap(), ["x"]);
-    assert!(
-        session.flash_unique("once", &1).unwrap() && session.flash_unique("once", &1.0).unwrap()
-    );
+    assert!(session.flash_unique("once", 1).unwrap() && session.flash_unique("once", 1.0).unwrap());
     session.pop_flash::<serde_json::Value>("once").await.unwrap();
     assert!(session.flash_unique("once", "x").unwrap(), "what was shown may come again");
-    assert!(session.flash_unique("map", &json!({"a": 1, "b": 2})).unwrap());
-    assert!(!session.flash_unique("map", &json!({"b": 2, "a": 1})).unwrap(), "equal as JSON");
+    assert!(session.flash_unique("map", json!({"a": 1, "b": 2})).unwrap());
+    assert!(!session.flash_unique("map", json!({"b": 2, "a": 1})).unwrap(), "equal as JSON");
 }
 
 #[tokio::test]

@@ -79,8 +79,8 @@ async fn make(call: Call, session: &Session) -> Result<(), Error> {
         Call::PopItem => session.pop_item().map(drop),
         Call::Clear => session.clear(),
         Call::Invalidate => session.invalidate(),
-        Call::Flash(queue, message) => session.flash_to(name(queue), &message),
-        Call::FlashUnique(queue, message) => session.flash_unique(name(queue), &message).map(drop),
+        Call::Flash(queue, message) => session.flash_to(name(queue), message),
+        Call::FlashUnique(queue, message) => session.flash_unique(name(queue), message).map(drop),
         Call::PopFlash(queue) => session.pop_flash::<i32>(name(queue)).await.map(drop),
         Call::Token => session.csrf_token().map(drop),
     }

@@ -60,10 +60,10 @@ fn r13c_numbers_are_equal_only_if_they_are_the_same() {
 fn r31_messages_that_only_a_float_cannot_tell_apart_are_two() {
     let session = Session::detached();
     for number in [1_u64 << 53, (1 << 53) + 1] {
-        assert!(session.flash_unique("", &number).unwrap(), "{number}");
-        assert!(!session.flash_unique("", &number).unwrap(), "{number}");
+        assert!(session.flash_unique("", number).unwrap(), "{number}");
+        assert!(!session.flash_unique("", number).unwrap(), "{number}");
     }
-    assert!(session.flash_unique("", &0.0).unwrap() && session.flash_unique("", &-0.0).unwrap());
+    assert!(session.flash_unique("", 0.0).unwrap() && session.flash_unique("", -0.0).unwrap());
 }
 
 /// Why a value is refused under a key of text, after it was seen that the old value is still there.

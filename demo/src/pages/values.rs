@@ -39,8 +39,11 @@ pub(crate) async fn set(
     Visit { session, .. }: Visit,
     Form(pair): Form<Pair>,
 ) -> Result<Redirect, AppError> {
-    let value = serde_json::from_str(&pair.value).unwrap_or(serde_json::Value::String(pair.value));
-    let message = match session.insert(&pair.key, value)? {
+    let replaced = match cloakroom::Value::from_json(&pair.value) {
+        Some(value) => session.insert(&pair.key, value)?,
+        None => session.insert(&pair.key, &pair.value)?,
+    };
+    let message = match replaced {
         Some(_) => format!("Replaced “{}”", pair.key),
         None => format!("Set “{}”", pair.key),
     };

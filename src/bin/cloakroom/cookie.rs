@@ -104,22 +104,21 @@ fn ticket(id: &str, is_json: bool) -> Outcome {
 
 fn show(signed: &SignedValue, is_json: bool) -> Outcome {
     let mut out = io::stdout();
-    let values = output::values(&signed.entries);
     if is_json {
         let facts = json!({
             "created": output::seconds(signed.created),
             "renewed": output::seconds(signed.renewed),
             "expires_at": output::seconds(signed.expires_at),
             "expired": signed.is_expired,
-            "values": values,
         });
-        return Ok(writeln!(out, "{}", output::plain(&facts.to_string()))?);
+        return Ok(writeln!(out, "{}", output::with(&facts, &signed.entries)?)?);
     }
     let end = if signed.is_expired { "expired" } else { "expires" };
     writeln!(out, "created {}", output::date(signed.created))?;
     writeln!(out, "renewed {}", output::date(signed.renewed))?;
     writeln!(out, "{end} {}", output::date(signed.expires_at))?;
-    Ok(writeln!(out, "{}", output::plain(&format!("{values:#}")))?)
+    let values = serde_json::to_string_pretty(&output::values(&signed.entries));
+    Ok(writeln!(out, "{}", output::plain(&values.map_err(io::Error::from)?))?)
 }
 
 /// How long a session lives without being used.

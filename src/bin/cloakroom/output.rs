@@ -1,11 +1,13 @@
 //! How sessions and times are printed.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, SystemTime};
 
 use cloakroom::factory::OwnedSession;
 use cloakroom::{Entries, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
 
 use crate::failure::Outcome;
 
@@ -15,7 +17,7 @@ pub(crate) fn session(session: &OwnedSession, is_json: bool, with_values: bool) 
     let mut out = io::stdout().lock();
     let keys = session.is_readable().then(|| session.entries.len());
     if is_json {
-        let mut facts = json!({
+        let facts = json!({
             "id": session.id,
             "owner": session.owner.as_deref(),
             "readable": session.is_readable(),
@@ -23,10 +25,10 @@ pub(crate) fn session(session: &OwnedSession, is_json: bool, with_values: bool) 
             "expires_at": seconds(session.expires_at),
             "keys": keys,
         });
-        if with_values && session.is_readable() {
-            facts["values"] = values(&session.entries);
-        }
-        return Ok(writeln!(out, "{}", plain(&facts.to_string()))?);
+        return match with_values && session.is_readable() {
+            true => Ok(writeln!(out, "{}", with(&facts, &session.entries)?)?),
+            false => Ok(writeln!(out, "{}", plain(&facts.to_string()))?),
+        };
     }
     let owner = session.owner.as_deref().unwrap_or("-");
     let created = session.created.map_or_else(|| format!("{:20}", "unreadable"), date);
@@ -118,12 +120,22 @@ pub(crate) fn plain(json: &str) -> String {
     plain
 }
 
-pub(crate) fn values(entries: &Entries) -> Value {
-    let value = |(key, value): (&str, cloakroom::Value)| {
-        let json = serde_json::from_str(value.as_json()).unwrap_or(Value::Null);
-        (key.to_owned(), json)
-    };
-    Value::Object(entries.iter().map(value).collect::<Map<_, _>>())
+/// These facts and a session's values as JSON, each value as it is: a tree would round its numbers.
+pub(crate) fn with(facts: &Value, entries: &Entries) -> io::Result<String> {
+    let facts = facts.as_object().into_iter().flatten();
+    let facts = facts.map(|(name, fact)| Ok((name.as_str(), to_raw_value(fact)?)));
+    let mut all = facts.collect::<io::Result<BTreeMap<_, _>>>()?;
+    all.insert("values", to_raw_value(&values(entries))?);
+    Ok(plain(&serde_json::to_string(&all)?))
+}
+
+/// Values by key. One that is no JSON, which the store must have made of it, is null.
+pub(crate) fn values(entries: &Entries) -> BTreeMap<&str, cloakroom::Value> {
+    let shown = |json: &str| cloakroom::Value::from_json(json);
+    let pairs = entries.iter();
+    pairs
+        .filter_map(|(key, value)| Some((key, shown(value.as_json()).or_else(|| shown("null"))?)))
+        .collect()
 }
 
 /// Since 1970; what has no end is null.
