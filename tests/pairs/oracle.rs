@@ -151,7 +151,9 @@ impl Judge<'_> {
     fn may_be_kept(&self, seen: &Seen) -> bool {
         let was_dropped_early = seen.was_dropped() && !seen.has_answered;
         let does_no_login = seen.panicked() && seen.op.moves_epoch();
-        seen.acted.is_some() && !seen.is_gone() && !was_dropped_early && !does_no_login
+        // Limits are named beside logouts and renewals as what takes effect all the same; S69 allows both.
+        let is_half = was_dropped_early && seen.op != Op::SetLimits;
+        seen.acted.is_some() && !seen.is_gone() && !is_half && !does_no_login
     }
 
     fn is_idle(&self) -> bool {
@@ -187,7 +189,8 @@ impl Judge<'_> {
         let it = self.it;
         let by_jar = if it.by_jar.is_live { &it.by_jar_later } else { &it.by_jar };
         let (is_live, is_it) = (by_jar.is_live, by_jar.id.as_deref() == Some(&it.id));
-        let has_live = self.live_tickets().next().is_some();
+        let in_jar = it.jar.cookie.as_deref();
+        let has_live = self.live_tickets().any(|ticket| Some(ticket) != in_jar);
         let state = || match &it.jar.cookie {
             None => "the jar is empty".to_owned(),
             Some(cookie) if *cookie == it.tickets[0].0 => "the jar has the old ticket".to_owned(),
@@ -209,7 +212,10 @@ impl Judge<'_> {
             self.expect(promise, is_live || has_live, || says("and nothing opens the session"));
             self.expect(SIGNED_IN, !is_live || is_it, || says("but opens another session"));
         }
-        if !self.is_idle() {
+        // Whether a call that failed or was not waited for created a record, nobody can know (S69).
+        let may_be_left = it.faulted.is_some()
+            || it.seen.iter().any(|seen| seen.was_dropped() && seen.has_answered);
+        if !self.is_idle() && !may_be_left {
             let ids = it.tickets.iter().map(|(_, view)| view).chain([&it.device]);
             let ids: BTreeSet<_> = ids.filter(|view| view.is_live).map(|view| &view.id).collect();
             let records = it.counts.records;
@@ -341,7 +347,12 @@ impl Judge<'_> {
             allowed.push(it.case.owner());
         }
         let owner = record.owner.as_deref();
-        self.expect(ACKNOWLEDGED, allowed.contains(&owner), || "it is somebody else's".to_owned());
+        let is_broken_off = it
+            .seen
+            .iter()
+            .any(|seen| seen.op.signs_in() == owner && (seen.panicked() || seen.was_dropped()));
+        let promise = if is_broken_off { NO_LOGIN } else { ACKNOWLEDGED };
+        self.expect(promise, allowed.contains(&owner), || "it is somebody else's".to_owned());
     }
 
     fn lateness(&self, seen: &Seen) {
@@ -371,6 +382,7 @@ impl Judge<'_> {
     }
 
     fn overtaken(&self, seen: &Seen) {
+        let other = self.other(seen);
         if !seen.op.only_looks() || !self.is_of_it(seen) {
             return;
         }
@@ -388,9 +400,12 @@ impl Judge<'_> {
         };
         let loaded = calls(seen.who).find(|(_, call)| call.name == "load");
         let Some((loaded, _)) = loaded else { return };
-        let others = [self.other(seen).who, Who::Background];
+        let lets_work = |seen: &Seen| seen.panicked() || seen.was_dropped();
+        let in_background = lets_work(other) && !lets_work(seen);
+        let others = [Some(other.who), in_background.then_some(Who::Background)];
         let overtaken = others
             .into_iter()
+            .flatten()
             .flat_map(calls)
             .find(|(at, call)| *at > loaded && *at < seen.ended && call.has_effect);
         let Some((overtaken, _)) = overtaken else { return };
@@ -602,12 +617,15 @@ impl Judge<'_> {
             return;
         }
         let idle = limits.idle.unwrap();
-        let used = it.seen.iter().filter(|seen| self.is_of_it(seen) && self.is_kept(seen));
+        // What a revocation asks the session is no look.
+        let is_use = |seen: &Seen| !matches!(seen.op, Op::RevokeOthers | Op::RevokeAll);
+        let used = it.seen.iter().filter(|seen| {
+            self.is_of_it(seen) && seen.is_delivered() && !seen.is_gone() && is_use(seen)
+        });
         let least = used.map(|seen| {
-            let slack = if seen.op.only_looks() { TOUCH_AFTER } else { Duration::ZERO };
-            let changes =
-                !matches!(seen.op, Op::Remove | Op::Pop | Op::RevokeOthers | Op::RevokeAll);
-            let slack = if changes { slack } else { TOUCH_AFTER };
+            // Where there was nothing to take, these only look.
+            let may_look = seen.op.only_looks() || matches!(seen.op, Op::Remove | Op::Pop);
+            let slack = if may_look { TOUCH_AFTER } else { Duration::ZERO };
             seen.begun_at.saturating_add(idle - slack)
         });
         let latest = it.seen.iter().map(|seen| seen.ended_at).max().unwrap();
@@ -623,7 +641,9 @@ impl Judge<'_> {
                 forgets.is_none_or(|end| end.saturating_add(Duration::from_secs(1)) >= least);
             // A ticket that was renewed periodically still serves for a moment, but the response to it cannot bring the
             // new one again, and must not bring the old one.
-            let is_alias = it.case.has(Op::Periodic);
+            // And limits whose response did not come may hold without their cookie.
+            let is_lost = |seen: &Seen| seen.op == Op::SetLimits && !seen.is_delivered();
+            let is_alias = it.case.has(Op::Periodic) || it.seen.iter().any(is_lost);
             self.expect(NOT_SHORTER, keeps || is_alias, || "the browser forgets it earlier".into());
             self.expect(ACKNOWLEDGED, forgets.is_some() == limits.persistent || is_alias, || {
                 format!("the limits say persistent: {}, the cookie does not", limits.persistent)
