@@ -24,7 +24,7 @@ pub const BOB: &str = "bob";
 /// How long a session lives unused. A touch is due after a tenth of it, which is less than the grace of a ticket that
 /// was renewed periodically and the lease of a flash message (30 s), so that the clock can pass it alone.
 pub const IDLE: Duration = Duration::from_secs(200);
-pub const TOUCH_AFTER: Duration = Duration::from_secs(20);
+const TOUCH_AFTER: Duration = Duration::from_secs(20);
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 /// Longer than a grace and a lease.
 pub const LATER: Duration = Duration::from_secs(31);
