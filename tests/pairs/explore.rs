@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use cloakroom::Timestamp;
 use cloakroom::store::Counts;
 use shuttle::future::{block_on, spawn};
 use shuttle::scheduler::{DfsScheduler, RandomScheduler, Schedule, Scheduler, Task, TaskId};
@@ -13,12 +12,13 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::request::{self, Seen};
 use crate::run::{Event, Who, as_who};
-use crate::world::{Case, Jar, LATER, Move, View, World};
+use crate::world::{Case, Jar, LATER, View, World};
 
 /// All that is known of a run when it is over.
 pub struct History {
     pub case: Case,
     pub events: Vec<Event>,
+    pub calls: [usize; 3],
     pub faulted: Option<Who>,
     pub seen: [Seen; 2],
     pub id: String,
@@ -30,7 +30,6 @@ pub struct History {
     /// The session of the start, by its id, as the application lists it.
     pub record: Option<cloakroom::factory::OwnedSession>,
     pub counts: Counts,
-    pub now: Timestamp,
     pub by_jar_later: View,
     pub can_write: bool,
 }
@@ -84,14 +83,13 @@ pub enum Orders {
 pub fn explore(
     case: Case,
     orders: Orders,
-    judge: impl Fn(&History) + Send + Sync + 'static,
+    judge: impl Fn(History) + Send + Sync + 'static,
 ) -> Explored {
     let mut config = Config::new();
     config.stack_size = 256 << 10; // futures of debug builds are large
     config.silence_warnings = true;
     let run = move || {
-        let history = block_on(play(case));
-        judge(&history);
+        judge(block_on(play(case)));
     };
     RUNTIME.with(|runtime| {
         let _entered = runtime.enter();
@@ -113,7 +111,7 @@ pub fn explore(
 /// One run.
 async fn play(case: Case) -> History {
     let world = Arc::new(World::new(case).await);
-    world.run.switch_on(case.fault, !case.drops());
+    world.run.switch_on(case.fault);
     let requests = Who::REQUESTS.map(|who| spawn(request::send(world.clone(), who)));
     let clock = case.clock.span().map(|span| {
         let world = world.clone();
@@ -175,11 +173,11 @@ async fn observe(world: &World, seen: [Seen; 2]) -> History {
     let by_jar = world.look(jar.cookie.as_deref()).await;
     let device = world.look(Some(&world.device)).await;
     let record = world.sessions.session_of_id(&world.id).await.unwrap();
-    let (counts, now) = (world.store.counts(), world.now());
+    let counts = world.store.counts();
     world.clock.advance(LATER);
     let by_jar_later = world.look(jar.cookie.as_deref()).await;
     let can_write = match &jar.cookie {
-        Some(cookie) if by_jar_later.is_live && world.case.clock != Move::PastIdle => {
+        Some(cookie) if by_jar_later.is_live && world.case.is_plain() => {
             world.can_write(cookie).await
         }
         _ => true,
@@ -187,6 +185,7 @@ async fn observe(world: &World, seen: [Seen; 2]) -> History {
     History {
         case: world.case,
         events: world.run.events(),
+        calls: world.run.calls(),
         faulted: world.run.faulted(),
         seen,
         id: world.id.clone(),
@@ -196,7 +195,6 @@ async fn observe(world: &World, seen: [Seen; 2]) -> History {
         device,
         record,
         counts,
-        now,
         by_jar_later,
         can_write,
     }

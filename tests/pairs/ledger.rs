@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use crate::explore::{Explored, History, Orders, explore};
+use crate::explore::{History, Orders, explore};
 use crate::operation::{Ending, Op};
 use crate::oracle::{Breach, judge};
 use crate::run::{Event, Who};
+use crate::store::Flaw;
 use crate::world::{Case, Move};
 
 /// The runs of a breach of one kind.
@@ -59,7 +60,8 @@ impl Ledger {
 
     /// Explores a case to the end, or by lot beyond `limit` schedules.
     pub fn exhaust(&mut self, case: Case, limit: usize) -> Reach {
-        let explored = self.explore(case, Orders::All(limit));
+        let explored = explore(case, Orders::All(limit), self.judge());
+        self.cases += 1;
         if !explored.is_exhausted {
             self.unfinished.push(told(&case));
         }
@@ -70,16 +72,12 @@ impl Ledger {
     /// Explores so many orders of a case, drawn at random.
     pub fn draw(&mut self, case: Case, number: usize, seed: u64) {
         self.seed = seed;
-        self.drawn += self.explore(case, Orders::Drawn(number, seed)).schedules;
+        self.drawn += explore(case, Orders::Drawn(number, seed), self.judge()).schedules;
     }
 
-    fn explore(&mut self, case: Case, orders: Orders) -> Explored {
-        self.cases += 1;
-        if std::env::var("TRACE").is_ok() {
-            eprintln!("CASE {}", told(&case));
-        }
+    fn judge(&self) -> impl Fn(History) + Send + Sync + 'static {
         let breaches = self.breaches.clone();
-        explore(case, orders, move |history| breaches.lock().unwrap().note(history))
+        move |history| breaches.lock().unwrap().note(&history)
     }
 
     fn reach(&self) -> Reach {
@@ -89,22 +87,20 @@ impl Ledger {
         Reach { calls, was_dropped }
     }
 
-    /// The promises that were not kept.
-    pub fn broken(&self) -> BTreeSet<&'static str> {
-        self.breaches.lock().unwrap().found.keys().map(|(promise, _)| *promise).collect()
-    }
-
     /// Says what was explored, and fails if a promise was not kept.
     pub fn close(self) {
         let (name, cases, schedules) = (self.name, self.cases, self.schedules);
-        println!("{name}: {cases} cases, {schedules} schedules by depth-first search");
+        if schedules > 0 {
+            println!("{name}: {cases} cases, {schedules} schedules by depth-first search");
+        }
         match self.unfinished.as_slice() {
             [] if schedules > 0 => println!("{name}: exhausted"),
             [] => {}
             some => println!("{name}: not to the end in {}: {}", some.len(), some.join("; ")),
         }
         if self.drawn > 0 {
-            println!("{name}: {} more drawn from seed {}", self.drawn, self.seed);
+            let (drawn, seed) = (self.drawn, self.seed);
+            println!("{name}: {drawn} schedules drawn at random, not exhausted, seed {seed}");
         }
         let breaches = self.breaches.lock().unwrap();
         for ((promise, how), found) in &breaches.found {
@@ -119,13 +115,8 @@ impl Ledger {
 
 impl Breaches {
     fn note(&mut self, history: &History) {
-        for event in &history.events {
-            if let Event::Call(call) = event
-                && let Some(calls) = self.calls.get_mut(call.who as usize)
-            {
-                let count = |event: &&Event| matches!(event, Event::Call(it) if it.who == call.who);
-                *calls = (*calls).max(history.events.iter().filter(count).count());
-            }
+        for (calls, made) in self.calls.iter_mut().zip(history.calls) {
+            *calls = made.max(*calls);
         }
         self.was_dropped |= history
             .events
@@ -182,6 +173,9 @@ fn told(case: &Case) -> String {
     }
     if case.persistent {
         text += ", persistent";
+    }
+    if case.flaw != Flaw::None {
+        text += &format!(", in a store that {:?}", case.flaw);
     }
     if case.clock != Move::None {
         text += &format!(", the clock moves {:?}", case.clock);

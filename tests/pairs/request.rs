@@ -35,6 +35,7 @@ pub enum Outcome {
 #[derive(Debug, Clone)]
 pub struct Handled {
     pub begun: usize,
+    pub ended_at: Timestamp,
     /// `None` where the store failed.
     pub standing: Option<Standing>,
     /// What it sees of the session.
@@ -135,8 +136,13 @@ pub async fn send(world: Arc<World>, who: Who) -> Seen {
             world.run.note(Event::Ended(who, format!("its handle is {standing:?}")));
             let session = noted(&notes).session.clone().unwrap();
             let is_shared = session.contains_key(&own);
-            noted(&notes).handled =
-                Some(Handled { begun, standing, keys: handle.keys(), is_shared });
+            noted(&notes).handled = Some(Handled {
+                begun,
+                ended_at: world.now(),
+                standing,
+                keys: handle.keys(),
+                is_shared,
+            });
         })
         .await;
     }

@@ -99,8 +99,6 @@ struct State {
     /// Before and after the two requests nothing yields, fails or is noted.
     is_on: bool,
     fault: Option<Fault>,
-    /// A task begins with a point anyway; its first call has none of its own, unless somebody wants to drop it there.
-    skips_first: bool,
     has_begun: [bool; 3],
     calls: [usize; 3],
     events: Vec<Event>,
@@ -119,9 +117,9 @@ impl Run {
     }
 
     /// From here on calls are points at which the scheduler chooses.
-    pub fn switch_on(&self, fault: Option<Fault>, skips_first: bool) {
+    pub fn switch_on(&self, fault: Option<Fault>) {
         let mut state = self.state();
-        (state.is_on, state.fault, state.skips_first) = (true, fault, skips_first);
+        (state.is_on, state.fault) = (true, fault);
     }
 
     pub fn switch_off(&self) {
@@ -183,11 +181,12 @@ impl Run {
         (who, fails)
     }
 
-    /// A point at which a call waits for its turn.
+    /// A point at which a call waits for its turn. A request begins with a choice of the scheduler, so that its first
+    /// call, the load, needs no other: going elsewhere between the two shows nothing new.
     pub async fn point_of_call(&self) {
         let is_first = {
             let (mut state, who) = (self.state(), CURRENT.get());
-            !std::mem::replace(&mut state.has_begun[who as usize], true) && state.skips_first
+            !std::mem::replace(&mut state.has_begun[who as usize], true)
         };
         if !is_first {
             self.point().await;

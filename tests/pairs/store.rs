@@ -13,9 +13,22 @@ use cloakroom::store::{
 
 use crate::run::{Call, Event, Run, When};
 
+/// What is wrong with a store, to see that it is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    None,
+    /// `replace` writes over what others wrote.
+    Overwrites,
+    /// `replace` creates what is no more.
+    Revives,
+    /// `remove` only says so.
+    Keeps,
+}
+
 /// A store in memory that obeys a [`Run`].
 #[derive(Clone)]
 pub struct Scheduled {
+    pub flaw: Flaw,
     pub store: MemoryStore,
     pub run: Arc<Run>,
 }
@@ -51,6 +64,28 @@ impl Scheduled {
     }
 }
 
+/// With its flaw, if it has one.
+impl Scheduled {
+    async fn replaced(
+        &self,
+        key: &StoreKey,
+        expected: Version,
+        record: &Record,
+    ) -> Result<Replaced> {
+        let replaced = self.store.replace(key, expected, record).await?;
+        match (self.flaw, replaced) {
+            (Flaw::Overwrites, Replaced::Conflict(other)) => {
+                self.store.replace(key, other.version, record).await
+            }
+            (Flaw::Revives, Replaced::Gone) => match self.store.create(key, record).await? {
+                Created::Done(version) => Ok(Replaced::Done(version)),
+                Created::Taken => Ok(Replaced::Gone),
+            },
+            (_, replaced) => Ok(replaced),
+        }
+    }
+}
+
 fn version(stored: &Stored) -> String {
     format!("v{}", stored.version.number())
 }
@@ -78,7 +113,7 @@ impl Store for Scheduled {
             Replaced::Conflict(stored) => (format!("conflict {}", version(stored)), false),
             Replaced::Gone => ("gone".to_owned(), false),
         };
-        self.call(("replace", Some(key)), self.store.replace(key, expected, record), told).await
+        self.call(("replace", Some(key)), self.replaced(key, expected, record), told).await
     }
 
     async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
@@ -88,7 +123,10 @@ impl Store for Scheduled {
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
         let told = |removed: &bool| (removed.to_string(), *removed);
-        self.call(("remove", Some(key)), self.store.remove(key), told).await
+        let removed = async {
+            if self.flaw == Flaw::Keeps { Ok(true) } else { self.store.remove(key).await }
+        };
+        self.call(("remove", Some(key)), removed, told).await
     }
 
     async fn await_replication(&self, key: &StoreKey) -> Result<()> {

@@ -1,11 +1,12 @@
 //! The world of a run: a site, a browser with a session, another device of the same owner, and a clock.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cloakroom::random::Random;
 use cloakroom::session::Limits;
-use cloakroom::store::MemoryStore;
+use cloakroom::store::{MemoryStore, Record, Store, StoreKey};
 use cloakroom::testing::FakeClock;
 use cloakroom::time::Clock;
 use cloakroom::{Entries, Error, Session, SessionLayer, StoredFactory, Timestamp};
@@ -15,7 +16,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::operation::{Ending, Op};
 use crate::run::{Fault, Run};
-use crate::store::Scheduled;
+use crate::store::{Flaw, Scheduled};
 
 pub const ADA: &str = "ada";
 pub const BOB: &str = "bob";
@@ -23,7 +24,7 @@ pub const BOB: &str = "bob";
 /// How long a session lives unused. A touch is due after a tenth of it, which is less than the grace of a ticket that
 /// was renewed periodically and the lease of a flash message (30 s), so that the clock can pass it alone.
 pub const IDLE: Duration = Duration::from_secs(200);
-pub const TOUCH_AFTER: Duration = Duration::from_secs(20);
+const TOUCH_AFTER: Duration = Duration::from_secs(20);
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 /// Longer than a grace and a lease.
 pub const LATER: Duration = Duration::from_secs(31);
@@ -55,6 +56,7 @@ pub struct Case {
     pub persistent: bool,
     pub clock: Move,
     pub fault: Option<Fault>,
+    pub flaw: Flaw,
 }
 
 impl Case {
@@ -65,6 +67,7 @@ impl Case {
             persistent: false,
             clock: Move::None,
             fault: None,
+            flaw: Flaw::None,
         }
     }
 
@@ -77,13 +80,13 @@ impl Case {
         (!self.has(Op::SignInFirst)).then_some(ADA)
     }
 
-    pub fn drops(&self) -> bool {
-        self.endings.iter().any(|ending| matches!(ending, Ending::Dropped(_)))
+    /// Whether nothing goes wrong in it.
+    pub fn is_plain(&self) -> bool {
+        self.endings == [Ending::OK; 2] && self.clock == Move::None && self.fault.is_none()
     }
 }
 
 /// Bytes that differ each time, and are the same in each run.
-#[derive(Default)]
 struct Counted(Mutex<u64>);
 
 impl Random for Counted {
@@ -171,6 +174,20 @@ impl View {
     }
 }
 
+/// How a world begins.
+struct Start {
+    /// Whether sessions are persistent, and who is signed in.
+    like: (bool, Option<&'static str>),
+    records: Vec<(StoreKey, Record)>,
+    jar: Jar,
+    id: String,
+    device: String,
+}
+
+thread_local! {
+    static START: Cell<Option<Start>> = const { Cell::new(None) };
+}
+
 /// Everything that the two requests share.
 pub struct World {
     pub case: Case,
@@ -193,15 +210,15 @@ impl World {
     pub async fn new(case: Case) -> Self {
         let (clock, run) = (FakeClock::at(1_700_000_000.0), Run::new());
         let store = MemoryStore::builder().capacity(100).clock(clock.clone()).build();
-        let scheduled = Scheduled { store: store.clone(), run: run.clone() };
+        let scheduled = Scheduled { flaw: case.flaw, store: store.clone(), run: run.clone() };
         let limits = Limits { idle: Some(IDLE), persistent: case.persistent, ..Limits::DEFAULT };
-        let builder = || {
+        let builder = |random: u64| {
             let builder = StoredFactory::builder(scheduled.clone()).clock(clock.clone());
-            builder.limits(limits).random(Counted::default()).io_timeout(None)
+            builder.limits(limits).random(Counted(Mutex::new(random))).io_timeout(None)
         };
         let renew = case.has(Op::Periodic).then_some(RENEW_EVERY);
-        let sessions = builder().renew_every(renew).build().unwrap();
-        let observer = builder().touch_after(Duration::MAX).build().unwrap();
+        let sessions = builder(1).renew_every(renew).build().unwrap();
+        let observer = builder(2).touch_after(Duration::MAX).build().unwrap();
         let mut world = Self {
             case,
             run,
@@ -218,26 +235,52 @@ impl World {
         world
     }
 
+    /// Begins with the records of the last world that was like this one: most of what a run costs is its beginning.
     async fn begin(&mut self) {
-        let owner = self.case.owner();
-        let begin = |session: &Session| {
-            session.insert("n", 0).unwrap();
-            session.insert("removed", 1).unwrap();
-            session.flash(100).unwrap();
-            owner.map_or(Ok(()), |owner| session.set_owner(owner)).unwrap();
+        let like = (self.case.persistent, self.case.owner());
+        let start = match START.take() {
+            Some(start) if start.like == like => start,
+            _ => self.start(like).await,
         };
-        let (sent, ()) = self.visit(&self.sessions, None, begin).await;
-        self.jar.lock().unwrap().take(&sent, self.clock.now());
-        self.first = sent.ticket().unwrap().to_owned();
-        let value = self.first.split_once('=').unwrap().1;
-        self.id = StoredFactory::<Scheduled>::id_in_cookie(value).unwrap();
-        let begin = |session: &Session| session.set_owner(ADA).unwrap();
-        self.device = self.visit(&self.sessions, None, begin).await.0.ticket().unwrap().to_owned();
+        for (key, record) in &start.records {
+            // They may be there, if they were made just now.
+            let _ = self.store.create(key, record).await.unwrap();
+        }
+        *self.jar.lock().unwrap() = start.jar.clone();
+        (self.first, self.id, self.device) =
+            (start.jar.cookie.clone().unwrap(), start.id.clone(), start.device.clone());
+        START.set(Some(start));
         if self.case.has(Op::Periodic) {
             self.clock.advance(RENEW_EVERY + SECOND);
         } else if self.case.has(Op::Look) {
             self.clock.advance(TOUCH_AFTER + SECOND);
         }
+    }
+
+    /// Has the sessions begun by requests.
+    async fn start(&self, like: (bool, Option<&'static str>)) -> Start {
+        let begin = |session: &Session| {
+            session.insert("n", 0).unwrap();
+            session.insert("removed", 1).unwrap();
+            session.flash(100).unwrap();
+            like.1.map_or(Ok(()), |owner| session.set_owner(owner)).unwrap();
+        };
+        let mut jar = Jar::default();
+        let (sent, ()) = self.visit(&self.observer, None, begin).await;
+        jar.take(&sent, self.clock.now());
+        let begin = |session: &Session| session.set_owner(ADA).unwrap();
+        let device = self.visit(&self.observer, None, begin).await.0.ticket().unwrap().to_owned();
+        let id = |cookie: &str| {
+            let value = cookie.split_once('=').unwrap().1;
+            StoredFactory::<Scheduled>::id_in_cookie(value).unwrap()
+        };
+        let ids = [id(jar.cookie.as_deref().unwrap()), id(&device)];
+        let mut records = Vec::new();
+        for key in ids.each_ref().map(|id| StoreKey::parse(id).unwrap()) {
+            records.push((key, self.store.load(&key).await.unwrap().unwrap().record));
+        }
+        let [id, _] = ids;
+        Start { like, records, jar, id, device }
     }
 
     pub fn now(&self) -> Timestamp {

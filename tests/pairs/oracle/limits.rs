@@ -1,0 +1,64 @@
+//! How long the session and the browser's cookie live.
+
+use super::*;
+
+impl Judge<'_> {
+    pub(super) fn limits(&self) {
+        let it = self.it;
+        let Some(record) = &it.record else { return };
+        let base = Limits { idle: Some(IDLE), persistent: it.case.persistent, ..Limits::DEFAULT };
+        let set = |seen: &Seen| {
+            let sets = seen.op == Op::SetLimits && self.is_of_it(seen);
+            sets.then(|| own_limits(seen.who, !it.case.persistent))
+        };
+        let must = it.seen.iter().any(|seen| set(seen).is_some() && self.is_kept(seen));
+        let may = it.seen.iter().filter(|seen| self.may_be_kept(seen)).filter_map(set);
+        let mut allowed: Vec<_> = may.collect();
+        if !must {
+            allowed.push(base);
+        }
+        let is_it = it.by_jar.is_live && it.by_jar.id.as_deref() == Some(&it.id);
+        let limits = if is_it { it.by_jar.limits.unwrap_or(base) } else { allowed[0] };
+        self.expect(ACKNOWLEDGED, allowed.contains(&limits), || "the limits are others".to_owned());
+        if !is_it {
+            return;
+        }
+        let idle = limits.idle.unwrap();
+        let touch_after = idle / 10;
+        // What a revocation asks the session is no look.
+        let is_use = |seen: &Seen| !matches!(seen.op, Op::RevokeOthers | Op::RevokeAll);
+        let used = it.seen.iter().filter(|seen| {
+            self.is_of_it(seen) && seen.is_delivered() && !seen.is_gone() && is_use(seen)
+        });
+        let least = used.map(|seen| {
+            // Where there was nothing to take, these only look.
+            let may_look = seen.op.only_looks() || matches!(seen.op, Op::Remove | Op::Pop);
+            let slack = if may_look { touch_after } else { Duration::ZERO };
+            seen.begun_at.saturating_add(idle - slack)
+        });
+        let ends =
+            |seen: &Seen| seen.handled.as_ref().map_or(seen.ended_at, |handled| handled.ended_at);
+        let latest = it.seen.iter().map(ends).max().unwrap();
+        let most = latest
+            .saturating_add(idle)
+            .min(record.created.unwrap().saturating_add(Limits::DEFAULT.absolute.unwrap()));
+        let end = record.expires_at;
+        self.expect(NOT_LONGER, end <= most, || "the record ends later".to_owned());
+        if let Some(least) = least.max() {
+            self.expect(NOT_SHORTER, end >= least, || "the record ends earlier".to_owned());
+            let forgets = it.jar.expires;
+            // Its cookie is sent again when a touch is due, and counts in whole seconds.
+            let slack = touch_after + Duration::from_secs(1);
+            let keeps = forgets.is_none_or(|end| end.saturating_add(slack) >= least);
+            // A ticket that was renewed periodically still serves for a moment, but the response to it cannot bring the
+            // new one again, and must not bring the old one.
+            // And limits whose response did not come may hold without their cookie.
+            let is_lost = |seen: &Seen| seen.op == Op::SetLimits && !seen.is_delivered();
+            let is_alias = it.case.has(Op::Periodic) || it.seen.iter().any(is_lost);
+            self.expect(NOT_SHORTER, keeps || is_alias, || "the browser forgets it earlier".into());
+            self.expect(ACKNOWLEDGED, forgets.is_some() == limits.persistent || is_alias, || {
+                format!("the limits say persistent: {}, the cookie does not", limits.persistent)
+            });
+        }
+    }
+}
