@@ -10,6 +10,9 @@ use crate::site::{Stored, Visit, with_cookie};
 
 const N: Key<u32> = Key::new("n");
 
+/// What a handler does to its session.
+type Act = fn(&Session);
+
 /// Has `slow` done while `fast` is done by another request in its middle, after `slow` has read and before it writes.
 async fn race(
     stored: &Stored,
@@ -35,11 +38,11 @@ fn fast(session: &Session) {
 
 #[tokio::test]
 async fn s62_whatever_gives_a_value_out_has_read_it() {
-    let reads: [(&str, fn(&Session)); 10] = [
+    let reads: [(&str, Act); 10] = [
         ("get", |session| assert_eq!(session.get(N).unwrap(), Some(0))),
         ("contains_key", |session| assert!(session.contains_key("n"))),
         ("get_or_insert_with", |session| {
-            assert_eq!(session.get_or_insert_with(N, || 5).unwrap(), 0)
+            assert_eq!(session.get_or_insert_with(N, || 5).unwrap(), 0);
         }),
         ("entries", |session| drop(session.entries())),
         ("iteration", |session| session.entries().iter().for_each(drop)),
@@ -62,7 +65,7 @@ async fn s62_whatever_gives_a_value_out_has_read_it() {
 
 #[tokio::test]
 async fn s62_what_takes_a_value_out_and_loses_another_s_is_noticed() {
-    let takes: [(&str, fn(&Session)); 4] = [
+    let takes: [(&str, Act); 4] = [
         ("remove", |session| assert!(session.remove("n").unwrap().is_some())),
         ("take", |session| assert!(session.take(N).unwrap().is_some())),
         ("pop_item", |session| assert!(session.pop_item().unwrap().is_some())),
@@ -99,7 +102,7 @@ async fn s62_what_was_added_since_everything_was_read_is_overwritten_by_a_clear(
 
 #[tokio::test]
 async fn s62_a_write_without_effect_overwrites_nothing() {
-    let writes: [(&str, fn(&Session)); 3] = [
+    let writes: [(&str, Act); 3] = [
         ("equal", |session| drop(session.insert("n", 0).unwrap())),
         ("equal, of several", |session| session.extend([("n", 0)]).unwrap()),
         ("of what is not there", |session| drop(session.remove("other").unwrap())),
@@ -137,7 +140,7 @@ async fn s62_changes_that_are_not_kept_overwrite_nothing() {
 
 #[tokio::test]
 async fn s62_a_strict_key_is_strict_in_every_method_that_takes_it() {
-    let ways: [(&str, fn(&Session), fn(&Session)); 9] = [
+    let ways: [(&str, Act, Act); 9] = [
         (
             "get, insert",
             |s| assert!(s.get(N).unwrap().is_some()),
@@ -173,8 +176,7 @@ async fn s62_a_strict_key_is_strict_in_every_method_that_takes_it() {
         let cookie = stored.begin().await;
         let takes = way == "remove" || way == "take";
         // What takes reads itself, so the other one comes after it.
-        let (first, then): (fn(&Session), fn(&Session)) =
-            if takes { (write, |_| ()) } else { (read, write) };
+        let (first, then): (Act, Act) = if takes { (write, |_| ()) } else { (read, write) };
         let visit = race(&stored, &cookie, first, then, fast).await;
         assert_eq!(visit.response.status(), 409, "{way}");
         assert_eq!(stored.look(&cookie).await, "n=100", "{way}");

@@ -282,9 +282,10 @@ async fn s67_a_pop_that_the_end_of_its_request_overtakes_hides_nothing() {
             for _ in 0..turns {
                 tokio::task::yield_now().await;
             }
-            popping
+            [popping]
         });
-        let popped = visit.await.result.await.unwrap().unwrap_or_default();
+        let [popping] = visit.await.result;
+        let popped = popping.await.unwrap().unwrap_or_default();
         let left = site.visit(&*cookie, pop).await.result;
         assert_eq!(popped.len() + left.len(), 1, "after {turns} turns: {popped:?} {left:?}");
     }
