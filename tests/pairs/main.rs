@@ -4,6 +4,10 @@
 //! scheduler goes on with either, and a depth-first search goes through all of that, with every ending, with one call
 //! of the store failing, and with a clock that moves. What may be seen afterwards is written in `oracle.rs`.
 //!
+//! A call is a point before it takes effect, and not after: what comes after it up to the next call, its caller does
+//! alone. So a response comes to the browser when its last call took effect; that responses overtake each other on
+//! their way is nothing that a server can prevent.
+//!
 //! `PAIRS=all cargo test --release --all-features --test pairs` leaves nothing to the lot.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
