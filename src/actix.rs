@@ -95,8 +95,12 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let entry = self.layer.enter(request.extensions().get());
-        let outer = request.extensions_mut().insert(entry.slot());
+        let mut outer = None;
+        let entry = self.layer.enter(|slot| {
+            let there = request.extensions_mut().insert(slot);
+            outer = outer.take().or_else(|| there.clone());
+            there
+        });
         let is_head = request.method() == Method::HEAD;
         let widen: Widen<B> = ServiceResponse::map_into_left_body;
         let handler = self.inner.call(request).map_ok(widen);

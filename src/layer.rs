@@ -95,8 +95,8 @@ impl<E> SessionLayer<E> {
     }
 
     /// The place for the session of a request that comes in, perhaps from a layer around this one.
-    pub(crate) fn enter(&self, outer: Option<&Slot>) -> Entry {
-        Slot::enter(&self.factory, outer)
+    pub(crate) fn enter(&self, put: impl FnMut(Slot) -> Option<Slot>) -> Entry {
+        Slot::enter(&self.factory, put)
     }
 }
 

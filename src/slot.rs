@@ -5,8 +5,8 @@
 
 use std::any::Any;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use http::{Extensions, HeaderMap, HeaderName, Request};
@@ -84,7 +84,7 @@ pub(crate) struct Slot(Arc<Place>);
 struct Place {
     factory: Arc<dyn AnyFactory>,
     /// That of the layer around, which has another factory, or none.
-    outer: Option<Slot>,
+    outer: OnceLock<Slot>,
     opened: OnceCell<Open>,
     closed: AtomicBool,
 }
@@ -101,15 +101,7 @@ pub(crate) enum Entry {
     /// It made one, and keeps its session.
     Own(Slot),
     /// A layer around it with the same factory made one, and keeps its session: there is one for a request (R4).
-    Outer(Slot),
-}
-
-impl Entry {
-    /// The slot for what is inside of the layer.
-    pub(crate) fn slot(&self) -> Slot {
-        let (Self::Own(slot) | Self::Outer(slot)) = self;
-        slot.clone()
-    }
+    Outer,
 }
 
 impl Slot {
@@ -117,14 +109,23 @@ impl Slot {
     #[cfg(feature = "actix")]
     pub(crate) const HEADERS: [HeaderName; 2] = [CookieHeader::NAME, SEC_PURPOSE];
 
-    /// For a request that comes to the layer of this factory with `outer` in its extensions.
-    pub(crate) fn enter(factory: &Arc<dyn AnyFactory>, outer: Option<&Self>) -> Entry {
-        if let Some(same) = outer.and_then(|outer| outer.of(factory)) {
-            return Entry::Outer(same.clone());
+    /// For a request that comes to the layer of this factory. `put` puts a slot into its extensions, and gives the one
+    /// that was there: nearly always there was none, so that one look there has to do.
+    pub(crate) fn enter(
+        factory: &Arc<dyn AnyFactory>,
+        mut put: impl FnMut(Self) -> Option<Self>,
+    ) -> Entry {
+        let (outer, closed) = (OnceLock::new(), AtomicBool::new(false));
+        let place = Place { factory: factory.clone(), outer, opened: OnceCell::new(), closed };
+        let own = Self(Arc::new(place));
+        let Some(outer) = put(own.clone()) else { return Entry::Own(own) };
+        if let Some(same) = outer.of(factory).cloned() {
+            put(same);
+            return Entry::Outer;
         }
-        let (factory, outer) = (factory.clone(), outer.cloned());
-        let closed = AtomicBool::new(false);
-        Entry::Own(Self(Arc::new(Place { factory, outer, opened: OnceCell::new(), closed })))
+        // It has just been made, and has none.
+        let _ = own.0.outer.set(outer);
+        Entry::Own(own)
     }
 
     /// This slot or one around it that is of this factory and not closed yet.
@@ -133,7 +134,7 @@ impl Slot {
         if is_same && !self.0.closed.load(Ordering::SeqCst) {
             return Some(self);
         }
-        self.0.outer.as_ref()?.of(factory)
+        self.0.outer.get()?.of(factory)
     }
 
     /// The session, opened if this is the first asking (R4).

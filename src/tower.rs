@@ -71,8 +71,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let entry = self.layer.enter(request.extensions().get());
-        request.extensions_mut().insert(entry.slot());
+        let entry = self.layer.enter(|slot| request.extensions_mut().insert(slot));
         let is_head = request.method() == Method::HEAD;
         let handler = self.inner.call(request);
         let on_error = self.layer.on_error.clone();

@@ -69,7 +69,7 @@ impl<F: Future, E> Answering<F, E> {
     pub(crate) fn new(handler: F, entry: Entry, is_head: bool, on_error: E) -> Self {
         let slot = match entry {
             Entry::Own(slot) => Some(slot),
-            Entry::Outer(_) => None,
+            Entry::Outer => None,
         };
         Self { handler, slot, is_head, on_error, handled: Handled::NotYet, keeping: None }
     }

@@ -130,7 +130,7 @@ impl<S: Store> Anchor<S> {
         returned: &[ClaimId],
     ) -> Result<Arc<Located>, Error> {
         for attempt in 0.. {
-            let mut next = seen.clone();
+            let mut next = self.used(&seen);
             if !Arc::make_mut(&mut next).body.settle(shown, returned) {
                 return Ok(seen);
             }
@@ -153,7 +153,7 @@ impl<S: Store> Anchor<S> {
         let mut turn = None;
         for attempt in 0.. {
             let now = self.now();
-            let mut next = seen.clone();
+            let mut next = self.used(&seen);
             let body = &mut Arc::make_mut(&mut next).body;
             let until = now.saturating_add(self.inner.settings.flash_lease);
             let messages = body.claims.take(&mut body.entries, queue, id, until);
@@ -176,6 +176,15 @@ impl<S: Store> Anchor<S> {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// A copy with the end of a session that is used now: a touch since then left the version as it is, and the end that
+    /// was seen must not take its place.
+    fn used(&self, seen: &Arc<Located>) -> Arc<Located> {
+        let mut next = seen.clone();
+        let Located { body, expires_at, .. } = Arc::make_mut(&mut next);
+        *expires_at = self.inner.limits_of(body).end(body.created, self.now());
+        next
     }
 
     /// Offers `next` in place of `seen`.
@@ -247,7 +256,7 @@ impl<S: Store> Anchor<S> {
         let budget = self.inner.budget();
         for attempt in 0.. {
             let until = self.now().saturating_add(self.inner.settings.flash_lease);
-            let mut next = seen.clone();
+            let mut next = self.used(&seen);
             if !Arc::make_mut(&mut next).body.claims.extend(claims, until) {
                 return Ok(());
             }
