@@ -26,6 +26,8 @@ pub const BOB: &str = "bob";
 pub const IDLE: Duration = Duration::from_secs(200);
 const TOUCH_AFTER: Duration = Duration::from_secs(20);
 const RENEW_EVERY: Duration = Duration::from_secs(60);
+/// How long who comes with a ticket that was replaced is told so.
+pub const GRACE: Duration = Duration::from_secs(30);
 /// Longer than a grace and a lease.
 pub const LATER: Duration = Duration::from_secs(31);
 const SECOND: Duration = Duration::from_secs(1);

@@ -11,6 +11,7 @@ impl Judge<'_> {
             let sets = seen.op == Op::SetLimits && self.is_of_it(seen);
             sets.then(|| own_limits(seen.who, !it.case.persistent))
         };
+        let set = |seen: &Seen| set(seen).filter(|_| !self.was_emptied());
         let must = it.seen.iter().any(|seen| set(seen).is_some() && self.is_kept(seen));
         let may = it.seen.iter().filter(|seen| self.may_be_kept(seen)).filter_map(set);
         let mut allowed: Vec<_> = may.collect();
@@ -47,15 +48,20 @@ impl Judge<'_> {
         if let Some(least) = least.max() {
             self.expect(NOT_SHORTER, end >= least, || "the record ends earlier".to_owned());
             let forgets = it.jar.expires;
-            // Its cookie is sent again when a touch is due, and counts in whole seconds.
-            let slack = touch_after + Duration::from_secs(1);
-            let keeps = forgets.is_none_or(|end| end.saturating_add(slack) >= least);
+            // The cookie counts in whole seconds.
+            let (absolute, second) = (Limits::DEFAULT.absolute.unwrap(), Duration::from_secs(1));
+            let until = record.created.unwrap().saturating_add(absolute);
+            let is_until = |end: Timestamp| {
+                end.saturating_add(second) >= until && end <= until.saturating_add(second)
+            };
+            // Limits whose response did not come may hold without their cookie.
+            let is_lost = |seen: &Seen| seen.op == Op::SetLimits && !seen.is_delivered();
             // A ticket that was renewed periodically still serves for a moment, but the response to it cannot bring the
             // new one again, and must not bring the old one.
-            // And limits whose response did not come may hold without their cookie.
-            let is_lost = |seen: &Seen| seen.op == Op::SetLimits && !seen.is_delivered();
             let is_alias = it.case.has(Op::Periodic) || it.seen.iter().any(is_lost);
-            self.expect(NOT_SHORTER, keeps || is_alias, || "the browser forgets it earlier".into());
+            self.expect(FORGOTTEN, forgets.is_none_or(is_until) || is_alias, || {
+                format!("it forgets it at {forgets:?}, and the limit is {until:?}")
+            });
             self.expect(ACKNOWLEDGED, forgets.is_some() == limits.persistent || is_alias, || {
                 format!("the limits say persistent: {}, the cookie does not", limits.persistent)
             });

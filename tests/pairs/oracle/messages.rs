@@ -26,10 +26,14 @@ impl Judge<'_> {
             });
             let must = message == 100
                 || flashed(message).is_some_and(|seen| self.is_kept(seen) && self.is_of_it(seen));
+            let must = must && !self.was_emptied();
             self.expect(NOT_LOST, !must || later + shown >= 1, || "it is nowhere".to_owned());
             let is_calm = it.faulted.is_none();
             self.expect(NOT_LOST, !must || !is_calm || now + shown >= 1, || {
                 "it waits for its lease to end".to_owned()
+            });
+            self.expect(EMPTIED, !self.was_emptied() || now + later == 0, || {
+                "a message of the former session waits".to_owned()
             });
             let may = message == 100 || flashed(message).is_some_and(|seen| self.may_be_kept(seen));
             self.expect(NOT_INVENTED, may || later + shown == 0, || {
