@@ -107,9 +107,9 @@ impl Ending {
         }
     }
 
-    /// Whether somebody sees the page.
+    /// Whether somebody sees the page, if it comes out.
     pub const fn is_seen(self) -> bool {
-        matches!(self, Self::Status(200 | 400..=499))
+        matches!(self, Self::Status(200 | 400..=499) | Self::Dropped(_))
     }
 }
 

@@ -11,7 +11,7 @@ use cloakroom::session::{Limits, Standing};
 use crate::explore::History;
 use crate::operation::{Op, addend, number, own_limits};
 use crate::request::{Outcome, Seen};
-use crate::run::{Call, Event, Who};
+use crate::run::{Call, Event, When, Who};
 use crate::world::{ADA, BOB, GRACE, IDLE, Move, Sent};
 
 mod limits;
@@ -86,6 +86,32 @@ pub fn judge(history: &History) -> Vec<Breach> {
     judge.emptied();
     judge.common_values();
     judge.breaches.into_inner()
+}
+
+/// The promises that are known not to be kept in such a run: they are counted instead of reported.
+///
+/// A request that goes away while its session is being kept is kept to the end, as half of it must not be (S69): its
+/// new ticket has no response to go with, and nobody sees the messages that it took. And taking messages writes the
+/// record with the end that was loaded: if the request then fails, a touch beside it is undone, or it or a periodic
+/// renewal gave way to that.
+pub fn known(history: &History) -> Vec<&'static str> {
+    let it = Judge { it: history, breaches: RefCell::default() };
+    let is_lost = |seen: &&Seen| seen.was_dropped() && seen.has_answered;
+    let mut known = Vec::new();
+    for seen in history.seen.iter().filter(is_lost) {
+        if seen.op.moves_epoch() || history.case.has(Op::Periodic) {
+            known.extend([TOGETHER, NO_LOGIN_KEPT]);
+        }
+        if seen.op == Op::Pop {
+            known.push(NOT_LOST);
+        }
+    }
+    let undoes =
+        |seen: &Seen| seen.op == Op::Pop && it.is_faulted(seen) && it.other(seen).op.only_looks();
+    if history.seen.iter().any(undoes) {
+        known.push(NOT_SHORTER);
+    }
+    known
 }
 
 struct Judge<'a> {
