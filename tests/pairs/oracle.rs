@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use cloakroom::Timestamp;
 use cloakroom::session::{Limits, Standing};
 
 use crate::explore::History;
 use crate::operation::{Op, addend, number, own_limits};
 use crate::request::{Outcome, Seen};
-use crate::run::{Call, Event, Who};
-use crate::world::{ADA, IDLE, Move, Sent};
+use crate::run::{Call, Event, When, Who};
+use crate::world::{ADA, BOB, GRACE, IDLE, Move, Sent};
 
 mod limits;
 mod messages;
@@ -54,6 +55,10 @@ promises! {
     NO_FAILURE: "a request fails only if a call of the store failed it";
     OTHERS: "another device is signed out by a revocation and by nothing else";
     TOKEN: "a CSRF token stands until a renewal, a login or a logout, and no longer";
+    EMPTIED: "a login of somebody else begins an empty session";
+    NO_OWNER: "who signs out the others of nobody is told so";
+    COOKIES: "a cookie is sent with a new ticket or new limits alone, and removed by a logout alone";
+    FORGOTTEN: "the browser keeps a persistent cookie until the absolute limit";
     USABLE: "who has a live cookie can use it";
     MINTED: "a request of a session that ended begins no other one";
 }
@@ -73,12 +78,40 @@ pub fn judge(history: &History) -> Vec<Breach> {
         judge.broken_off(seen);
         judge.closures(seen);
         judge.failures(seen);
+        judge.cookie(seen);
         judge.token(seen);
         judge.others(seen);
     }
     judge.owner();
+    judge.emptied();
     judge.common_values();
     judge.breaches.into_inner()
+}
+
+/// The promises that are known not to be kept in such a run: they are counted instead of reported.
+///
+/// A request that goes away while its session is being kept is kept to the end, as half of it must not be (S69): its
+/// new ticket has no response to go with, and nobody sees the messages that it took. And taking messages writes the
+/// record with the end that was loaded: if the request then fails, a touch beside it is undone, or it or a periodic
+/// renewal gave way to that.
+pub fn known(history: &History) -> Vec<&'static str> {
+    let it = Judge { it: history, breaches: RefCell::default() };
+    let is_lost = |seen: &&Seen| seen.was_dropped() && seen.has_answered;
+    let mut known = Vec::new();
+    for seen in history.seen.iter().filter(is_lost) {
+        if seen.op.moves_epoch() || history.case.has(Op::Periodic) {
+            known.extend([TOGETHER, NO_LOGIN_KEPT]);
+        }
+        if seen.op == Op::Pop {
+            known.push(NOT_LOST);
+        }
+    }
+    let undoes =
+        |seen: &Seen| seen.op == Op::Pop && it.is_faulted(seen) && it.other(seen).op.only_looks();
+    if history.seen.iter().any(undoes) {
+        known.push(NOT_SHORTER);
+    }
+    known
 }
 
 struct Judge<'a> {
@@ -159,6 +192,13 @@ impl Judge<'_> {
         // Limits are named beside logouts and renewals as what takes effect all the same; S69 allows both.
         let is_half = was_dropped_early && seen.op != Op::SetLimits;
         seen.acted.is_some() && !seen.is_gone() && !is_half && !does_no_login
+    }
+
+    /// Whether somebody else signed in where ada was. All that was in the session went with her, and who had come to it
+    /// with her ticket is late: what the other request did is not there, whenever it did it.
+    fn was_emptied(&self) -> bool {
+        let owner = self.it.record.as_ref().and_then(|record| record.owner.as_deref());
+        self.it.case.owner() == Some(ADA) && owner == Some(BOB)
     }
 
     fn is_idle(&self) -> bool {

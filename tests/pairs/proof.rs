@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cloakroom::Timestamp;
 use cloakroom::session::Standing;
 
 use crate::explore::{History, Orders, explore};
@@ -13,7 +14,7 @@ use crate::oracle::{self, judge};
 use crate::request::Outcome;
 use crate::run::{Call, Event, Who};
 use crate::store::Flaw;
-use crate::world::{Case, Sent};
+use crate::world::{BOB, Case, Sent};
 
 /// The promises that are broken in any order of a case, after `tamper` has had its way with what was seen.
 fn broken(
@@ -97,7 +98,7 @@ type Tamper = fn(&mut History);
 
 #[test]
 fn the_oracle_notices_each_broken_promise() {
-    let table: [(&str, Op, Tamper); 25] = [
+    let table: [(&str, Op, Tamper); 31] = [
         (oracle::NOT_INVENTED, Op::Set, |it| {
             it.seen[0].outcome = Some(Outcome::Dropped);
             it.seen[0].has_answered = false;
@@ -144,6 +145,16 @@ fn the_oracle_notices_each_broken_promise() {
         (oracle::TOKEN, Op::Token, |it| {
             it.seen[0].acted.as_mut().unwrap().token = Some("another".to_owned());
         }),
+        (oracle::EMPTIED, Op::Set, |it| it.record.as_mut().unwrap().owner = Some(BOB.into())),
+        (oracle::EMPTIED, Op::SignInOther, |it| {
+            it.record.as_mut().unwrap().created = Some(Timestamp::from_secs(0));
+        }),
+        (oracle::EMPTIED, Op::SignInOther, |it| it.by_jar.messages.push(100)),
+        (oracle::NO_OWNER, Op::RevokeOthers, |it| {
+            it.seen[0].acted.as_mut().unwrap().revoked = None;
+        }),
+        (oracle::COOKIES, Op::Set, |it| answers(it, Sent::Removed, 200)),
+        (oracle::FORGOTTEN, Op::Set, |it| it.jar.expires = Some(it.seen[0].begun_at)),
         (oracle::USABLE, Op::Set, |it| it.can_write = false),
         (oracle::MINTED, Op::Set, |it| {
             let mut view = it.by_jar.clone();

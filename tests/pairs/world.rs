@@ -26,6 +26,10 @@ pub const BOB: &str = "bob";
 pub const IDLE: Duration = Duration::from_secs(200);
 const TOUCH_AFTER: Duration = Duration::from_secs(20);
 const RENEW_EVERY: Duration = Duration::from_secs(60);
+/// How long who comes with a ticket that was replaced is told so.
+pub const GRACE: Duration = Duration::from_secs(30);
+/// How long messages that were taken wait for their response.
+const LEASE: Duration = Duration::from_secs(30);
 /// Longer than a grace and a lease.
 pub const LATER: Duration = Duration::from_secs(31);
 const SECOND: Duration = Duration::from_secs(1);
@@ -214,7 +218,8 @@ impl World {
         let limits = Limits { idle: Some(IDLE), persistent: case.persistent, ..Limits::DEFAULT };
         let builder = |random: u64| {
             let builder = StoredFactory::builder(scheduled.clone()).clock(clock.clone());
-            builder.limits(limits).random(Counted(Mutex::new(random))).io_timeout(None)
+            let builder = builder.limits(limits).random(Counted(Mutex::new(random)));
+            builder.flash_lease(LEASE).io_timeout(None)
         };
         let renew = case.has(Op::Periodic).then_some(RENEW_EVERY);
         let sessions = builder(1).renew_every(renew).build().unwrap();

@@ -10,6 +10,8 @@ impl Judge<'_> {
             && self.is_of_it(other)
             && other.sent().ticket().is_some()
             && self.is_kept(other);
+        // Who comes later than that is only a stranger.
+        let is_late = is_late && seen.ended_at < other.begun_at.saturating_add(GRACE);
         // Of a logout and a login that race, logout may win.
         if is_late && seen.is_delivered() && seen.op != Op::SignOut {
             self.expect(LATE, seen.is_gone(), || {
@@ -89,7 +91,8 @@ impl Judge<'_> {
         if seen.op == Op::HandleWrite {
             let is_right = match has {
                 None => self.may_have_ended(),
-                Some(has) => has == is_live,
+                // A login of somebody else leaves nothing of what was written before it.
+                Some(has) => has == is_live || self.was_emptied(),
             };
             let says = || {
                 let (is, there) = (handled.standing, has.unwrap_or_default());
@@ -146,9 +149,28 @@ impl Judge<'_> {
             Some(Outcome::Response { status, .. }) => *status != seen.ending.status(),
             _ => false,
         };
+        let has_revoked = seen.acted.as_ref().map(|acted| acted.revoked.is_some());
+        if seen.op == Op::RevokeOthers {
+            let had_nobody = self.it.case.owner().is_none() || self.can_be_gone(seen);
+            self.expect(NO_OWNER, has_revoked != Some(false), || "it is not".to_owned());
+            if had_nobody && seen.error == Some(403) {
+                return;
+            }
+        }
         self.expect(NO_FAILURE, self.is_faulted(seen) || !failed && seen.error.is_none(), || {
             format!("an answer of {}", self.status(seen))
         });
+    }
+
+    pub(super) fn cookie(&self, seen: &Seen) {
+        let is_new = seen.found.as_ref().is_some_and(|found| found.is_new);
+        let holds = match seen.sent() {
+            Sent::Nothing => true,
+            Sent::Removed => seen.op == Op::SignOut,
+            Sent::Ticket { .. } if seen.op.moves_epoch() || seen.op == Op::SetLimits => true,
+            Sent::Ticket { .. } => self.it.case.has(Op::Periodic) || is_new,
+        };
+        self.expect(COOKIES, holds, || format!("it sends {}", kind(seen.sent())));
     }
 
     fn status(&self, seen: &Seen) -> u16 {

@@ -83,6 +83,9 @@ impl Judge<'_> {
             }
             _ => return,
         };
+        if self.was_emptied() {
+            return; // Nothing may be there, of either.
+        }
         self.expect(ACKNOWLEDGED, there || !is_kept, || "what it did is not there".to_owned());
         let removed_by_other = seen.op == Op::Remove && self.other(seen).op == Op::Remove;
         let promise = if seen.is_gone() { GONE } else { NOT_INVENTED };
@@ -122,7 +125,7 @@ impl Judge<'_> {
     /// A key that both may have set, and a number that both may have added to.
     pub(super) fn common_values(&self) {
         let it = self.it;
-        let Some(record) = &it.record else { return };
+        let Some(record) = it.record.as_ref().filter(|_| !self.was_emptied()) else { return };
         let number_at =
             |key: &str| record.entries.get(key).map(|value| value.get::<u32>().unwrap());
         let sums = [0, 1, 10, 11].into_iter().filter(|sum| {
@@ -174,6 +177,17 @@ impl Judge<'_> {
             .any(|seen| seen.op.signs_in() == owner && (seen.panicked() || seen.was_dropped()));
         let promise = if is_broken_off { NO_LOGIN } else { ACKNOWLEDGED };
         self.expect(promise, allowed.contains(&owner), || "it is somebody else's".to_owned());
+    }
+
+    /// What a login of somebody else leaves of the session.
+    pub(super) fn emptied(&self) {
+        let Some(record) = self.it.record.as_ref().filter(|_| self.was_emptied()) else { return };
+        let keys: Vec<_> = record.entries.iter().map(|(key, _)| key.to_string()).collect();
+        self.expect(EMPTIED, keys.is_empty(), || format!("{} are there", keys.join(", ")));
+        let logins = self.it.seen.iter().filter(|seen| seen.op == Op::SignInOther);
+        let since = logins.map(|seen| seen.begun_at).min();
+        let is_new = since.is_some_and(|since| record.created >= Some(since));
+        self.expect(EMPTIED, is_new, || "it is as old as the former one".to_owned());
     }
 
     pub(super) fn token(&self, seen: &Seen) {
