@@ -90,6 +90,7 @@ impl State {
                 kept.csrf = Some(text.clone());
             }
         }
+        asked.csrf_made |= new;
         asked.csrf_new |= new || session.is_none();
         asked.csrf = Some(text.clone());
         Ok(())
@@ -252,6 +253,11 @@ impl State {
             Arrival::Live { session, .. } if op == Op::RevokeOthers => Some(session),
             _ => None,
         };
+        if op == Op::RevokeOthers && (own.owner.is_none() || *did == Did::Failed("no_owner")) {
+            let fits = own.owner.is_none() && *did == Did::Failed("no_owner");
+            ensure(fits, LISTED, || format!("{op} of {:?} gave {did:?}", own.owner))?;
+            return Ok(vec![self]);
+        }
         let (settings, now) = (self.settings, self.now);
         let (mut surely, mut perhaps) = (0, 0);
         for (index, kept) in self.sessions.iter_mut().enumerate() {
