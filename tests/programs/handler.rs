@@ -220,10 +220,8 @@ fn add(session: &Session, key: usize, by: u64) -> Result<Json, Error> {
 
 async fn flash(session: &Session, op: &Op) -> Result<Did, Error> {
     Ok(match *op {
-        Op::Flash(queue, message) => unit(session.flash_to(QUEUES[queue], &message)?),
-        Op::FlashUnique(queue, message) => {
-            Did::Flag(session.flash_unique(QUEUES[queue], &message)?)
-        }
+        Op::Flash(queue, message) => unit(session.flash_to(QUEUES[queue], message)?),
+        Op::FlashUnique(queue, message) => Did::Flag(session.flash_unique(QUEUES[queue], message)?),
         Op::PopFlash(queue) => Did::Messages(session.pop_flash(QUEUES[queue]).await?),
         Op::PeekFlash(queue) => Did::Messages(session.peek_flash(QUEUES[queue])?),
         _ => unreachable!(),

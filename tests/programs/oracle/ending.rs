@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::dict::Change;
-use super::state::{Arrival, Asked, Life, Standing, State, Wish};
+use super::state::{Arrival, Asked, Kept, Life, Standing, State, Wish};
 use super::{Breach, Outcome, ensure};
 use crate::history::{Answer, Sent};
 use crate::program::{Ending, KEYS};
@@ -127,15 +127,20 @@ impl State {
         let mut asked = self.asked(request);
         asked.over = true;
         self.requests.insert(request, asked.clone());
-        let end = End {
-            delivered: false,
-            failed: false,
-            keep: true,
-            seen: false,
-            answerless: false,
-            left: Some(committing),
-        };
-        self.commits(request, &asked, end, &Out::Nothing)
+        // Which status its response had is not known, nor what its handler took for seen.
+        let (mut next, mut refused) = (Vec::new(), None);
+        for (keep, seen) in [(true, false), (true, true), (false, false)] {
+            if (seen && !committing) || (!keep && self.settings.keep_on_error) {
+                continue;
+            }
+            let (failed, answerless, left) = (false, false, Some(committing));
+            let end = End { delivered: false, failed, keep, seen, answerless, left };
+            match self.clone().commits(request, &asked, end, &Out::Nothing) {
+                Ok(states) => next.extend(states),
+                Err(breach) => refused = Some(breach),
+            }
+        }
+        refused.filter(|_| next.is_empty()).map_or(Ok(next), Err)
     }
 
     fn end_of(&self, ending: Ending) -> End {
@@ -199,7 +204,9 @@ impl State {
     fn was_gone(mut self, request: usize, asked: &Asked, end: End, out: &Out) -> Outcome {
         let justified = match asked.arrival {
             Arrival::Live { session, epoch } => {
-                self.is_late(session, epoch) || self.life(session) != Life::Lives
+                let has_ended =
+                    self.life(session) != Life::Lives || self.seemed_over(asked, session);
+                self.is_late(session, epoch) || has_ended
             }
             Arrival::Late { .. } => true,
             Arrival::Fresh { .. } => self.is_stillborn(asked),
@@ -226,6 +233,12 @@ impl State {
     pub(super) fn is_stillborn(&self, asked: &Asked) -> bool {
         let limits = asked.limits.flatten().unwrap_or(self.settings.lifetime);
         self.now >= asked.opened_at + limits.absolute
+    }
+
+    /// Known: a request judges its session's end as it was when it came, though others have used it since.
+    fn seemed_over(&self, asked: &Asked, session: usize) -> bool {
+        let kept = Kept { used: asked.used, ..self.sessions[session].clone() };
+        kept.life(&self.settings, self.now) != Life::Lives
     }
 
     fn commits(mut self, request: usize, asked: &Asked, end: End, out: &Out) -> Outcome {

@@ -19,8 +19,7 @@ impl State {
         let mut asked = self.asked(request);
         let pin = match (asked.arrival, asked.wish) {
             (Arrival::Live { session, epoch }, Wish::Keep) => Pin::To { session, epoch },
-            (Arrival::Fresh { .. } | Arrival::Live { .. }, _) => Pin::Pending,
-            (Arrival::Late { .. }, _) => Pin::Nothing,
+            _ => Pin::Pending,
         };
         asked.handed = true;
         let view = Some(asked.view.clone());

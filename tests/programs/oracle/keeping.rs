@@ -56,7 +56,7 @@ impl State {
                 }
                 not_made.settle_handle(request, None);
                 let mut next = vec![not_made];
-                if end.left == Some(true) && may {
+                if (end.left == Some(true) || *out == Out::Removal && too_late) && may {
                     let session = self.create(asked, end, None, None)?;
                     self.settle_handle(request, Some(session));
                     next.push(self);
@@ -105,7 +105,7 @@ impl State {
                 })?;
                 self.settle_handle(request, None);
                 let mut next = vec![self.clone()];
-                if end.left == Some(true) && content {
+                if end.left == Some(true) && asked.may_have_content() {
                     self.create(asked, end, None, Some(session))?;
                     next.push(self);
                 }
@@ -138,6 +138,9 @@ impl State {
         })?;
         self.settle_handle(request, None);
         next.extend(self.clone().with_wishes_alone(asked, session));
+        if asked.owner.is_none() {
+            next.extend(self.clone().without_owner(asked, session, End { keep: false, ..end }));
+        }
         if end.left == Some(true) {
             let mut done = self.clone();
             done.sessions[session].ended = Some("by the login of another");

@@ -165,6 +165,7 @@ impl State {
         kept.used.0 = kept.used.0.max((now.saturating_sub(limits.idle)).min(kept.used.1));
         let arrival = Arrival::Live { session, epoch: kept.epoch };
         let mut asked = Asked::new(browser, cookie, arrival, now);
+        asked.used = kept.used;
         asked.base = kept.dict.clone();
         asked.view = kept.dict.clone();
         asked.unsure_order = kept.unsure_order;
@@ -192,7 +193,6 @@ impl Asked {
             unsure_order: false,
             changes: Vec::new(),
             wish: Wish::Keep,
-            before: Vec::new(),
             owner: None,
             owner_set: false,
             switched: false,
@@ -206,6 +206,7 @@ impl Asked {
             csrf_new: false,
             csrf_made: false,
             stillborn: false,
+            used: (now, now),
             own: Vec::new(),
             own_taken: Vec::new(),
             read: Vec::new(),

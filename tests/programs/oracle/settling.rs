@@ -234,6 +234,7 @@ impl State {
             kept.unsure_order = true;
             next.push(state);
         }
+        // Known: what was taken and cleared is to be gone, and waits again.
         if claim.cleared {
             next.push(self);
         }

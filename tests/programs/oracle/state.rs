@@ -124,8 +124,6 @@ pub struct Asked {
     pub unsure_order: bool,
     pub changes: Vec<Change>,
     pub wish: Wish,
-    /// Changes from before another owner's session began in this request.
-    pub before: Vec<Change>,
     pub owner: Option<String>,
     /// `set_owner` was called with another owner than the present one.
     pub switched: bool,
@@ -147,6 +145,8 @@ pub struct Asked {
     pub csrf_made: bool,
     /// What it made was over by its limits before it was made, and so is the cookie of it.
     pub stillborn: bool,
+    /// When its session had been used last when the request came.
+    pub used: (u64, u64),
     /// Messages that this request itself pushed: still waiting, and taken with whether the session was emptied since.
     pub own: Vec<(&'static str, u64)>,
     pub own_taken: Vec<(&'static str, u64, bool)>,
@@ -324,12 +324,16 @@ impl State {
             })?;
         }
         for one in seen {
-            let known = self.sessions.iter().enumerate().position(|(index, kept)| {
-                kept.owner.as_deref() == Some(owner)
-                    && self.life(index) != Life::Over
-                    && kept.id.as_ref().is_none_or(|id| *id == one.id)
-            });
-            let Some(index) = known else {
+            let theirs = |index: &usize| {
+                self.sessions[*index].owner.as_deref() == Some(owner)
+                    && self.life(*index) != Life::Over
+            };
+            let find = |id: Option<&String>| {
+                (0..self.sessions.len())
+                    .filter(theirs)
+                    .find(|index| self.sessions[*index].id.as_ref() == id)
+            };
+            let Some(index) = find(Some(&one.id)).or_else(|| find(None)) else {
                 let seen = format!("listed for {owner}, and no live session of theirs: {}", one.id);
                 return Err(Breach::new(LISTED, seen));
             };
