@@ -281,7 +281,8 @@ impl<'a> Stage<'a> {
             let _tokio = self.house.runtime.enter();
             drop(on_the_way);
         }
-        let opened = self.notes.requests.borrow().get(&request).map(|(_, done)| done.is_some());
+        let opened =
+            self.notes.requests.borrow_mut().remove(&request).map(|(_, done)| done.is_some());
         if let Some(committing) = opened {
             self.left.push(self.notes.events.borrow().len());
             self.notes.note(start, What::Left { request, committing });
@@ -289,9 +290,10 @@ impl<'a> Stage<'a> {
     }
 
     fn answered(&mut self, request: usize, response: Option<Response<String>>) {
-        let (session, start) = match self.notes.requests.borrow().get(&request) {
-            Some((session, start)) => (session.clone(), start.unwrap()),
-            None => return,
+        // Out of the notes: while somebody has the session, it may be that its handles wait for it.
+        let noted = self.notes.requests.borrow_mut().remove(&request);
+        let Some((session, start)) = noted.map(|(session, start)| (session, start.unwrap())) else {
+            return;
         };
         let script = &self.scripts[request];
         let (browser, ending) = (script.browser, script.ending);

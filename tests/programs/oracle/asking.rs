@@ -22,7 +22,6 @@ impl Asked {
                 let other = self.owner.is_some() && self.owner != own.owner;
                 if other {
                     self.switched = true;
-                    self.before.append(&mut self.changes.clone());
                     self.empty();
                     self.limits = None;
                     self.wish =
@@ -92,7 +91,6 @@ impl Asked {
                     self.change(Change::Clear);
                 }
                 self.own.clear();
-                self.own_taken.iter_mut().for_each(|(_, _, cleared)| *cleared = true);
                 Did::Unit
             }
             Op::Extend(one, other) => {

@@ -220,7 +220,9 @@ impl Visit {
             _ => self.writes(true),
         }
         if op == Op::Clear {
+            // What was taken is gone with it, whoever saw it.
             self.cleared = true;
+            self.popped.clear();
             self.token = self.token.without();
         }
         if matches!(did, Did::Pair(Some((key, _))) if key == TOKEN_KEY) {

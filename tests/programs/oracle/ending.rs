@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::dict::Change;
-use super::state::{Arrival, Asked, Life, SHORTLY, Standing, State, Wish};
+use super::state::{Arrival, Asked, Kept, Life, Standing, State, Wish};
 use super::{Breach, Outcome, ensure};
 use crate::history::{Answer, Sent};
 use crate::program::{Ending, KEYS};
@@ -24,7 +24,7 @@ const JAR: &str = "whoever got a live cookie last can use it, and nobody else's 
 const SIGNED_OUT: &str = "no visitor ends signed out who was just signed in, unless a logout or a revocation was among \
                           the requests after";
 const PERSISTS: &str = "Limits::persistent: Whether the browser keeps the cookie when it is closed, for as long as the \
-                        session lives";
+                        session can live at most";
 
 /// How a request ended, as far as it matters for what is kept.
 #[derive(Clone, Copy)]
@@ -127,15 +127,20 @@ impl State {
         let mut asked = self.asked(request);
         asked.over = true;
         self.requests.insert(request, asked.clone());
-        let end = End {
-            delivered: false,
-            failed: false,
-            keep: true,
-            seen: false,
-            answerless: false,
-            left: Some(committing),
-        };
-        self.commits(request, &asked, end, &Out::Nothing)
+        // Which status its response had is not known, nor what its handler took for seen.
+        let (mut next, mut refused) = (Vec::new(), None);
+        for (keep, seen) in [(true, false), (true, true), (false, false)] {
+            if (seen && !committing) || (!keep && self.settings.keep_on_error) {
+                continue;
+            }
+            let (failed, answerless, left) = (false, false, Some(committing));
+            let end = End { delivered: false, failed, keep, seen, answerless, left };
+            match self.clone().commits(request, &asked, end, &Out::Nothing) {
+                Ok(states) => next.extend(states),
+                Err(breach) => refused = Some(breach),
+            }
+        }
+        refused.filter(|_| next.is_empty()).map_or(Ok(next), Err)
     }
 
     fn end_of(&self, ending: Ending) -> End {
@@ -155,7 +160,7 @@ impl State {
             return Err(Breach::new(PLANNED, "409 without a session"));
         };
         let (perhaps, _) = self.overwrites(asked, session);
-        ensure(self.settings.refuse && perhaps && *out == Out::Nothing, REFUSE, || {
+        ensure(self.settings.refuse && perhaps, REFUSE, || {
             format!("refused where {:?} became {:?}", asked.base.0, self.sessions[session].dict.0)
         })?;
         let end = End {
@@ -166,7 +171,13 @@ impl State {
             answerless: false,
             left: None,
         };
-        Ok(self.settle(request, end, false))
+        // What was wished for the session as a whole holds all the same, and its cookie is in this response.
+        let next = if asked.wish == Wish::Renew {
+            self.renews(request, asked, end, out, session)?
+        } else {
+            self.keeps(request, asked, end, out, session)?
+        };
+        Ok(next.into_iter().flat_map(|state| state.settle(request, end, false)).collect())
     }
 
     /// Whether this request overwrites what another one wrote: perhaps, and certainly.
@@ -193,10 +204,12 @@ impl State {
     fn was_gone(mut self, request: usize, asked: &Asked, end: End, out: &Out) -> Outcome {
         let justified = match asked.arrival {
             Arrival::Live { session, epoch } => {
-                self.is_late(session, epoch) || self.life(session) != Life::Lives
+                let has_ended =
+                    self.life(session) != Life::Lives || self.seemed_over(asked, session);
+                self.is_late(session, epoch) || has_ended
             }
             Arrival::Late { .. } => true,
-            Arrival::Fresh { .. } => false,
+            Arrival::Fresh { .. } => self.is_stillborn(asked),
         };
         ensure(justified, GONE, || {
             format!("request {request} is Gone, and nobody ended its session")
@@ -206,6 +219,9 @@ impl State {
             format!("request {request} is Gone, and sends a cookie")
         })?;
         self.settle_handle(request, None);
+        if let (Arrival::Live { session, .. }, Wish::Logout) = (asked.arrival, asked.wish) {
+            self.ends_for_good(session);
+        }
         let mut next = self.clone().settle(request, end, true);
         next.extend(self.clone().settle(request, End { seen: false, ..end }, false));
         // Or they wait until their lease ends.
@@ -213,22 +229,29 @@ impl State {
         Ok(next)
     }
 
+    /// Limits count from when the request began: what it makes may be over before it is made.
+    pub(super) fn is_stillborn(&self, asked: &Asked) -> bool {
+        let limits = asked.limits.flatten().unwrap_or(self.settings.lifetime);
+        self.now >= asked.opened_at + limits.absolute
+    }
+
+    /// Known: a request judges its session's end as it was when it came, though others have used it since.
+    fn seemed_over(&self, asked: &Asked, session: usize) -> bool {
+        let kept = Kept { used: asked.used, ..self.sessions[session].clone() };
+        kept.life(&self.settings, self.now) != Life::Lives
+    }
+
     fn commits(mut self, request: usize, asked: &Asked, end: End, out: &Out) -> Outcome {
         if let (false, Some(noted)) = (end.delivered, self.requests.get_mut(&request)) {
             noted.undelivered = matches!(asked.wish, Wish::Renew | Wish::Replace);
         }
         match asked.arrival {
-            Arrival::Late { since, .. } => {
-                let wrote = asked.has_changes() || asked.wish != Wish::Keep;
-                ensure(*out == Out::Nothing || since > SHORTLY, LATE, || {
-                    format!("request {request} sends a cookie, {since} s after the login")
+            Arrival::Late { .. } => {
+                let wrote = asked.has_changes() || asked.wish != Wish::Keep || asked.looked;
+                ensure(*out == Out::Nothing, LATE, || format!("request {request} sends a cookie"))?;
+                ensure(!(wrote && end.delivered), LATE, || {
+                    format!("request {request} did something, and is not Gone")
                 })?;
-                ensure(!(wrote && end.keep && end.delivered) || since > SHORTLY, LATE, || {
-                    format!("request {request} wrote, is not Gone, {since} s after the login")
-                })?;
-                if matches!(out, Out::Ticket(_)) {
-                    return Err(Breach::new(LATE, "a session was made"));
-                }
                 self.settle_handle(request, None);
                 Ok(vec![self])
             }
@@ -267,9 +290,14 @@ impl State {
     fn persistence(&self, request: usize, sent: Option<&Sent>) -> Result<(), Breach> {
         let Some(Sent { value: Some(ticket), max_age }) = sent else { return Ok(()) };
         let Some((session, _)) = self.session_of(ticket) else { return Ok(()) };
-        let limits = self.lifetime(session);
+        let (limits, created) = (self.lifetime(session), self.sessions[session].created);
+        let opened = self.requests[&request].opened_at;
         let fits = match max_age {
-            Some(seconds) => limits.persistent && *seconds <= limits.idle.min(limits.absolute),
+            Some(seconds) => {
+                limits.persistent
+                    && self.now + seconds >= created.0 + limits.absolute
+                    && opened + seconds <= created.1 + limits.absolute
+            }
             None => !limits.persistent,
         };
         ensure(fits, PERSISTS, || {
@@ -297,7 +325,9 @@ impl State {
                 ensure(!its_own, JAR, || {
                     format!("response {request} replaces a newer cookie of a live session")
                 })?;
-                ensure(sent.is_some(), SIGNED_OUT, || {
+                // Known: a request that is under way for longer than the absolute limit of the persistent session that
+                // it makes sends a cookie for 0 s, which takes a newer one away.
+                ensure(sent.is_some() || asked.stillborn, SIGNED_OUT, || {
                     format!(
                         "response {request} has its browser forget a newer cookie of a live session"
                     )

@@ -19,8 +19,7 @@ impl State {
         let mut asked = self.asked(request);
         let pin = match (asked.arrival, asked.wish) {
             (Arrival::Live { session, epoch }, Wish::Keep) => Pin::To { session, epoch },
-            (Arrival::Fresh { .. }, Wish::Keep | Wish::Renew) => Pin::Pending,
-            _ => Pin::Either,
+            _ => Pin::Pending,
         };
         asked.handed = true;
         let view = Some(asked.view.clone());
@@ -112,6 +111,13 @@ impl State {
             }
             Did::Stands(false) => {
                 ensure(!surely, LIVE, || format!("{op} says Gone of a session that is there"))?;
+                Ok(None)
+            }
+            Did::Failed("not_yet") => {
+                let pending = matches!(handle.pin, Pin::Pending | Pin::Either);
+                ensure(pending && !over, LIVE, || {
+                    format!("{op} says that it is too early, and its request is over: {over}")
+                })?;
                 Ok(None)
             }
             Did::Failed("overwrites") if self.settings.refuse && handle.read => Ok(None),

@@ -29,7 +29,9 @@ impl State {
         expired: bool,
     ) -> Outcome {
         let content = asked.has_content() || asked.unseen(end);
-        let must = end.delivered && end.keep && content;
+        // Limits count from when the request began: what it makes may be over before it is made, and so is its cookie.
+        let too_late = self.is_stillborn(asked);
+        let must = end.delivered && end.keep && content && !too_late;
         let may = asked.may_have_content() && (end.delivered || end.left == Some(true));
         match out {
             Out::Ticket(ticket) => {
@@ -44,14 +46,17 @@ impl State {
                 ensure(!must, MADE, || {
                     format!("request {request} left {:?}, and has no ticket", asked.view.0)
                 })?;
-                let forgets = expired || asked.cookie.is_some() || asked.wish == Wish::Logout;
+                let forgets = (expired && asked.wish == Wish::Logout) || too_late;
                 ensure(*out == Out::Nothing || forgets, TABLE, || {
                     format!("request {request} had no session, and is told to forget it")
                 })?;
                 let mut not_made = self.clone();
+                if let Some(noted) = not_made.requests.get_mut(&request) {
+                    noted.stillborn = too_late;
+                }
                 not_made.settle_handle(request, None);
                 let mut next = vec![not_made];
-                if end.left == Some(true) && may {
+                if (end.left == Some(true) || *out == Out::Removal && too_late) && may {
                     let session = self.create(asked, end, None, None)?;
                     self.settle_handle(request, Some(session));
                     next.push(self);
@@ -69,22 +74,14 @@ impl State {
         out: &Out,
         session: usize,
     ) -> Outcome {
-        if let Some(successor) = self.sessions[session].successor {
-            // The logout may be meant for what this browser has now: its visitor wants to be signed out.
-            let mut further = self.clone();
-            further.sessions[session].successor = None;
-            let mut next = further.logs_out(request, asked, end, out, session)?;
-            for index in 0..next.len() {
-                let mut both = next[index].clone();
-                let ended = both.sessions[successor].ended;
-                both.sessions[successor].ended = ended.or(Some("by a logout"));
-                next.push(both);
-            }
-            return Ok(next);
-        }
         let was_over = self.sessions[session].ended.is_some() || self.life(session) != Life::Lives;
-        let had_ended = self.sessions[session].ended;
-        self.sessions[session].ended = had_ended.or(Some("by a logout"));
+        let is_there = self.life(session) != Life::Over;
+        let place = is_there.then_some(session);
+        if place.is_none() || !matches!(out, Out::Ticket(_)) {
+            self.ends_for_good(session);
+        } else {
+            self.sessions[session].ended = Some("by a logout");
+        }
         let content = asked.has_content() || asked.unseen(end);
         let must = end.delivered && end.keep && content && !was_over;
         match out {
@@ -92,7 +89,7 @@ impl State {
                 ensure(asked.may_have_content() && end.delivered, TABLE, || {
                     format!("request {request} logged out, left nothing, and gets a session")
                 })?;
-                let made = self.create(asked, end, Some(ticket.clone()), Some(session))?;
+                let made = self.create(asked, end, Some(ticket.clone()), place)?;
                 self.settle_handle(request, Some(made));
                 Ok(vec![self])
             }
@@ -108,7 +105,7 @@ impl State {
                 })?;
                 self.settle_handle(request, None);
                 let mut next = vec![self.clone()];
-                if end.left == Some(true) && content {
+                if end.left == Some(true) && asked.may_have_content() {
                     self.create(asked, end, None, Some(session))?;
                     next.push(self);
                 }
@@ -131,24 +128,24 @@ impl State {
             let ended = self.sessions[session].ended;
             self.sessions[session].ended = ended.or(Some("by the login of another"));
             let made = self.create(asked, end, Some(ticket.clone()), Some(session))?;
-            self.sessions[session].successor = Some(made);
             self.settle_handle(request, Some(made));
             return Ok(vec![self]);
         }
         let lives = self.life(session) == Life::Lives;
-        let must = end.delivered && !end.failed && lives;
+        let must = end.delivered && lives;
         ensure(!must && (*out == Out::Nothing || !lives), ONE_THING, || {
             format!("request {request} signed in {:?}, and has no ticket", asked.owner)
         })?;
         self.settle_handle(request, None);
+        next.extend(self.clone().with_wishes_alone(asked, session));
+        if asked.owner.is_none() {
+            next.extend(self.clone().without_owner(asked, session, End { keep: false, ..end }));
+        }
         if end.left == Some(true) {
             let mut done = self.clone();
             done.sessions[session].ended = Some("by the login of another");
             done.create(asked, end, None, Some(session))?;
             next.push(done);
-        }
-        if end.keep {
-            next.extend(self.clone().with_changes(asked, &asked.before, session, end));
         }
         next.push(self);
         Ok(next)
@@ -173,30 +170,30 @@ impl State {
             ensure(self.session_of(ticket).is_none(), ONE_THING, || {
                 format!("request {request} was renewed, and gets an old ticket")
             })?;
-            self.pin_loosely(request, session);
             let changes: &[Change] = if end.keep { &asked.changes } else { &[] };
             for mut state in self.with_changes(asked, changes, session, end) {
                 state.renew(asked, session, Some(ticket.clone()), end);
+                state.settle_handle(request, Some(session));
                 next.push(state);
             }
             return Ok(next);
         }
         let lives = self.life(session) == Life::Lives;
-        let must = end.delivered && !end.failed && lives;
+        let must = end.delivered && lives;
         ensure(!must && (*out == Out::Nothing || !lives), ONE_THING, || {
             format!("request {request} was renewed, and has no ticket")
         })?;
-        if end.keep {
-            let kept = self.clone().with_changes(asked, &asked.changes, session, end);
-            if end.left == Some(true) {
-                for mut state in kept.clone() {
-                    state.renew(asked, session, None, end);
-                    next.push(state);
-                }
+        self.settle_handle(request, None);
+        if end.keep && end.left == Some(true) {
+            for mut state in self.clone().with_changes(asked, &asked.changes, session, end) {
+                state.renew(asked, session, None, end);
+                next.push(state);
             }
-            next.extend(kept);
         }
         next.extend(self.clone().with_wishes_alone(asked, session));
+        if asked.owner_set && asked.owner.is_none() {
+            next.extend(self.clone().without_owner(asked, session, end));
+        }
         next.push(self);
         Ok(next)
     }
@@ -309,11 +306,10 @@ impl State {
         session: usize,
         ticket: &Rc<str>,
     ) -> Outcome {
-        let (now, persistent) = (self.now, self.lifetime(session).persistent);
+        let now = self.now;
         let kept = &self.sessions[session];
         if let Some(standing) = kept.standing(ticket) {
-            let kept_by_browser = persistent || asked.limits.is_some();
-            ensure(kept_by_browser && standing == Standing::Current, TABLE, || {
+            ensure(asked.limits.is_some() && standing == Standing::Current, TABLE, || {
                 format!(
                     "request {request} gets the ticket that it has, or an older one: {standing:?}"
                 )
@@ -325,9 +321,10 @@ impl State {
         ensure(due, TABLE, || format!("request {request} gets a new ticket after {age} s"))?;
         let mut next = Vec::new();
         for until in [now + GRACE, asked.opened_at + GRACE] {
+            let becomes = Standing::Grace(asked.opened_at, now, until);
             let mut state = self.clone();
             let kept = &mut state.sessions[session];
-            kept.renew(Some(ticket.clone()), now, asked.opened_at, Standing::Grace(until));
+            kept.renew(Some(ticket.clone()), now, asked.opened_at, becomes);
             if !next.contains(&state) {
                 next.push(state);
             }

@@ -23,7 +23,7 @@ struct Ways {
     session: Option<usize>,
     live: bool,
     fresh: bool,
-    late: Option<u64>,
+    late: bool,
     expired: bool,
     /// What is broken if it opens its session all the same.
     shut: &'static str,
@@ -40,28 +40,27 @@ impl State {
         let ways = self.ways(cookie.as_deref());
         let mut next = Vec::new();
         let whose = ways.session.map(|index| &self.sessions[index]);
-        if !facts.is_new && !ways.live && ways.late.is_none() {
+        if !facts.is_new && !ways.live && !ways.late {
             let why = whose.map_or("there never was one", |kept| kept.ended.unwrap_or("not ended"));
             return Err(Breach::new(
                 ways.shut,
                 format!("request {request} opened a session ({why})"),
             ));
         }
-        if facts.is_new && !ways.fresh && ways.late.is_none() {
+        if facts.is_new && !ways.fresh && !ways.late {
             return Err(Breach::new(LOST, format!("request {request} found no session")));
         }
         if !facts.is_new && ways.live {
             next.push(self.clone().opened_live(request, browser, cookie.clone(), facts, &ways)?);
         }
-        if let (Some(since), Some(session)) = (ways.late, ways.session) {
-            let owned = self.sessions[session].owner.is_some();
-            ensure(facts.owner.is_none() || !owned, DEAD, || {
+        if let (true, true, Some(session)) = (ways.late, facts.is_new, ways.session) {
+            ensure(facts.owner.is_none() && facts.id.is_none(), DEAD, || {
                 format!(
                     "request {request} is {:?}'s by a ticket from before the login",
                     facts.owner
                 )
             })?;
-            let arrival = Arrival::Late { session, since };
+            let arrival = Arrival::Late { session };
             next.push(
                 self.clone().with(Asked::new(browser, cookie.clone(), arrival, self.now), request),
             );
@@ -78,7 +77,11 @@ impl State {
                 state.sessions[session].ended = Some(BY_AGE);
             }
             let arrival = Arrival::Fresh { expired: ways.expired };
-            let now = state.now;
+            // It asked for the time before it asked the store.
+            let (now, in_order) = (facts.created, state.in_order);
+            ensure(if in_order { now == state.now } else { now <= state.now }, NEW, || {
+                format!("request {request} began at {now}, and not at {}", state.now)
+            })?;
             next.push(state.with(Asked::new(browser, cookie, arrival, now), request));
         }
         Ok(next)
@@ -89,7 +92,7 @@ impl State {
             session: None,
             live: false,
             fresh: true,
-            late: None,
+            late: false,
             expired: false,
             shut: ENDED,
         };
@@ -101,23 +104,35 @@ impl State {
         ways.expired = self.sessions[index].life_by_age(&self.settings, self.now) != Life::Lives;
         if life == Life::Over {
             ways.shut = if by_age.is_none_or(|why| why == BY_AGE) { AGED } else { ENDED };
+            ways.late = by_age.is_none() && self.is_shortly_after(index, standing).1;
             return ways;
         }
         ways.shut = DEAD;
         match standing {
             Standing::Current => (ways.live, ways.fresh) = (true, life == Life::Perhaps),
-            Standing::Grace(until) if self.now < until => {
+            Standing::Grace(_, _, until) if self.now < until => {
                 (ways.live, ways.fresh) = (true, life == Life::Perhaps);
             }
-            Standing::Grace(until) => ways.live = self.now == until,
-            Standing::Before(at) => {
-                let since = self.now - at;
-                ways.late = Some(since);
-                ways.fresh = since > SHORTLY || life == Life::Perhaps;
+            Standing::Grace(..) | Standing::Before(..) => {
+                let (surely, perhaps) = self.is_shortly_after(index, standing);
+                (ways.late, ways.fresh) = (perhaps, !surely || life == Life::Perhaps);
+                ways.live = matches!(standing, Standing::Grace(_, _, until) if self.now == until);
             }
-            Standing::Dead => ways.late = Some(u64::MAX),
         }
         ways
+    }
+
+    /// Whether this ticket was retired a moment ago: certainly, and perhaps. What keeps it late for longer is that the
+    /// ticket after it is exchanged, too.
+    fn is_shortly_after(&self, session: usize, standing: Standing) -> (bool, bool) {
+        let is_short = |since: u64| self.now - since < SHORTLY;
+        match standing {
+            Standing::Current => (false, false),
+            Standing::Grace(from, to, _) | Standing::Before(from, to) => {
+                let exchanged = self.sessions[session].ticket_made.1;
+                (is_short(from), is_short(to) || is_short(exchanged))
+            }
+        }
     }
 
     fn opened_live(
@@ -150,6 +165,7 @@ impl State {
         kept.used.0 = kept.used.0.max((now.saturating_sub(limits.idle)).min(kept.used.1));
         let arrival = Arrival::Live { session, epoch: kept.epoch };
         let mut asked = Asked::new(browser, cookie, arrival, now);
+        asked.used = kept.used;
         asked.base = kept.dict.clone();
         asked.view = kept.dict.clone();
         asked.unsure_order = kept.unsure_order;
@@ -177,7 +193,6 @@ impl Asked {
             unsure_order: false,
             changes: Vec::new(),
             wish: Wish::Keep,
-            before: Vec::new(),
             owner: None,
             owner_set: false,
             switched: false,
@@ -189,6 +204,9 @@ impl Asked {
             csrf: None,
             csrf_count: 0,
             csrf_new: false,
+            csrf_made: false,
+            stillborn: false,
+            used: (now, now),
             own: Vec::new(),
             own_taken: Vec::new(),
             read: Vec::new(),

@@ -45,10 +45,6 @@ impl State {
             }
             _ => asked.dictionary(op, did, self.in_order)?,
         }
-        if op == Op::Clear {
-            let claims = self.sessions.iter_mut().flat_map(|kept| &mut kept.claims);
-            claims.filter(|claim| claim.request == request).for_each(|claim| claim.cleared = true);
-        }
         asked.looked |= !matches!(
             op,
             Op::Renew
@@ -58,8 +54,19 @@ impl State {
                 | Op::SetLimits(_)
                 | Op::Changed
         );
-        self.requests.insert(request, asked);
-        Ok(vec![self])
+        let mut next = vec![self.clone()];
+        next[0].requests.insert(request, asked.clone());
+        if op == Op::Clear {
+            // Known: a session that is empty without what was taken is not cleared.
+            let is_open = self.requests[&request].view.0.is_empty();
+            next.truncate(usize::from(is_open));
+            let claims = self.sessions.iter_mut().flat_map(|kept| &mut kept.claims);
+            claims.filter(|claim| claim.request == request).for_each(|claim| claim.cleared = true);
+            asked.own_taken.iter_mut().for_each(|(_, _, cleared)| *cleared = true);
+            self.requests.insert(request, asked);
+            next.push(self);
+        }
+        Ok(next)
     }
 
     /// A handle that was taken in a request that now asks for another ticket may go with it.
@@ -90,6 +97,7 @@ impl State {
                 kept.csrf = Some(text.clone());
             }
         }
+        asked.csrf_made |= new;
         asked.csrf_new |= new || session.is_none();
         asked.csrf = Some(text.clone());
         Ok(())
@@ -252,6 +260,11 @@ impl State {
             Arrival::Live { session, .. } if op == Op::RevokeOthers => Some(session),
             _ => None,
         };
+        if op == Op::RevokeOthers && (own.owner.is_none() || *did == Did::Failed("no_owner")) {
+            let fits = own.owner.is_none() && *did == Did::Failed("no_owner");
+            ensure(fits, LISTED, || format!("{op} of {:?} gave {did:?}", own.owner))?;
+            return Ok(vec![self]);
+        }
         let (settings, now) = (self.settings, self.now);
         let (mut surely, mut perhaps) = (0, 0);
         for (index, kept) in self.sessions.iter_mut().enumerate() {

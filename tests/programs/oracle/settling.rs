@@ -4,12 +4,14 @@ use std::rc::Rc;
 
 use super::dict::{Change, Dict, replay};
 use super::ending::End;
-use super::state::{Asked, Claim, Handle, Kept, Pin, Standing, State, Wish};
+use super::state::{Asked, Claim, Kept, Pin, Standing, State, Wish};
 use super::{Breach, ensure};
 use crate::program::Lifetime;
 
 pub const ONE_THING: &str = "a login and its cookie are one thing: either the old ticket still opens the old session, or \
                              the new one is in that response, whatever its status";
+
+type Tickets = Vec<(Rc<str>, Standing)>;
 
 impl State {
     /// The states in which these changes have been made to the session.
@@ -59,12 +61,37 @@ impl State {
                 kept.limits = limits;
                 kept.use_at(opened, now);
             }
-            if token && asked.csrf_new && asked.wish == Wish::Keep {
-                kept.exchange_token(asked.csrf.clone());
+            if token && asked.csrf_made {
+                kept.exchange_token(asked.csrf.clone().filter(|_| asked.csrf_new));
             }
             next.push(state);
         }
         next
+    }
+
+    /// An owner can be lost without a response, and requests from before have their rights no more.
+    pub(super) fn without_owner(self, asked: &Asked, session: usize, end: End) -> Vec<Self> {
+        let mut next = self.with_wishes_alone(asked, session);
+        if end.keep {
+            next.extend(self.clone().with_changes(asked, &asked.changes, session, end));
+        }
+        next.push(self);
+        for state in &mut next {
+            let kept = &mut state.sessions[session];
+            (kept.owner, kept.epoch) = (None, kept.epoch + 1);
+            kept.use_at(0, state.now);
+        }
+        next
+    }
+
+    /// A logout holds whoever was faster: also for the session that has this one's place by now.
+    pub(super) fn ends_for_good(&mut self, session: usize) {
+        let mut session = Some(session);
+        while let Some(index) = session {
+            let kept = &mut self.sessions[index];
+            kept.ended = kept.ended.or(Some("by a logout"));
+            session = kept.successor;
+        }
     }
 
     pub(super) fn renew(
@@ -76,7 +103,7 @@ impl State {
     ) {
         let now = self.now;
         let kept = &mut self.sessions[session];
-        kept.renew(ticket, now, asked.opened_at, Standing::Before(now));
+        kept.renew(ticket, now, asked.opened_at, Standing::Before(asked.opened_at, now));
         kept.epoch += 1;
         if asked.owner_set {
             kept.owner = asked.owner.clone();
@@ -102,7 +129,7 @@ impl State {
         self.sessions[session].lifetime(&self.settings)
     }
 
-    /// A session that this request made. `instead_of` may lend it the time of its beginning.
+    /// A session that this request made. It may have the place of another.
     pub(super) fn create(
         &mut self,
         asked: &Asked,
@@ -114,22 +141,25 @@ impl State {
         ensure(!known, ONE_THING, || "a new session has an old ticket".into())?;
         let keep = end.keep;
         let mut dict = if keep { asked.view.clone() } else { Dict::default() };
-        for (queue, message, cleared) in &asked.own_taken {
+        for (queue, message, cleared) in asked.own_taken.iter().rev() {
             if !end.seen && !cleared && keep {
-                dict.push(queue, *message);
+                dict.give_back(queue, &[*message]);
             }
         }
-        let began = instead_of.map_or(asked.opened_at, |index| self.sessions[index].created.0);
+        let made = self.sessions.len();
+        let (id, retired) =
+            instead_of.map(|index| self.gives_place(asked, index, made)).unwrap_or_default();
+        let new = ticket.map(|ticket| (ticket, Standing::Current));
         self.sessions.push(Kept {
-            id: None,
+            id,
             owner: asked.owner.clone(),
             dict,
             unsure_order: !asked.own_taken.is_empty(),
             claims: Vec::new(),
             epoch: 0,
-            tickets: ticket.map(|ticket| (ticket, Standing::Current)).into_iter().collect(),
+            tickets: retired.into_iter().chain(new).collect(),
             ticket_made: (asked.opened_at, self.now),
-            created: (began, self.now),
+            created: (asked.opened_at, self.now),
             used: (asked.opened_at, self.now),
             limits: asked.limits.flatten(),
             csrf: asked.csrf.clone(),
@@ -138,7 +168,16 @@ impl State {
             ended: None,
             successor: None,
         });
-        Ok(self.sessions.len() - 1)
+        Ok(made)
+    }
+
+    /// A session that begins in the place of another has its record, and recognises its tickets.
+    fn gives_place(&mut self, asked: &Asked, old: usize, made: usize) -> (Option<String>, Tickets) {
+        let now = self.now;
+        let kept = &mut self.sessions[old];
+        kept.successor = Some(made);
+        kept.renew(None, now, asked.opened_at, Standing::Before(asked.opened_at, now));
+        (kept.id.clone(), std::mem::take(&mut kept.tickets))
     }
 
     /// What becomes of the flash messages that this request claimed: `shown`, or waiting again.
@@ -195,6 +234,7 @@ impl State {
             kept.unsure_order = true;
             next.push(state);
         }
+        // Known: what was taken and cleared is to be gone, and waits again.
         if claim.cleared {
             next.push(self);
         }
@@ -204,18 +244,11 @@ impl State {
     pub(super) fn settle_handle(&mut self, request: usize, made: Option<usize>) {
         let Some(handle) = self.handle.as_mut().filter(|it| it.request == request) else { return };
         handle.pin = match (handle.pin, made) {
-            (Pin::Pending, Some(session)) => Pin::To { session, epoch: 0 },
+            (Pin::Pending, Some(session)) => {
+                Pin::To { session, epoch: self.sessions[session].epoch }
+            }
             (Pin::Pending, None) => Pin::Nothing,
             (pin, _) => pin,
         };
-    }
-
-    /// A handle that was taken before the same request renewed the ticket: it may have gone with it, or not.
-    pub(super) fn pin_loosely(&mut self, request: usize, session: usize) {
-        let to_it = |pin: Pin| matches!(pin, Pin::To { session: own, .. } if own == session);
-        let mine = |it: &&mut Handle| it.request == request && to_it(it.pin);
-        if let Some(handle) = self.handle.as_mut().filter(mine) {
-            handle.pin = Pin::Either;
-        }
     }
 }

@@ -9,8 +9,8 @@ use crate::history::{Owned, What};
 use crate::program::{LEASE, Lifetime, Settings};
 use crate::run::START;
 
-/// How long after a login a request with the ticket from before it is certainly "just after".
-pub const SHORTLY: u64 = 10;
+/// So long after a ticket was retired a request with it is Gone.
+pub const SHORTLY: u64 = 30;
 
 const SWITCHED: &str = "set_owner with another owner than the present one begins an empty session: the previous owner's \
                         data, limits and flash messages are gone";
@@ -67,11 +67,10 @@ pub struct Kept {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     Current,
-    /// Renewed periodically: opens the session until then.
-    Grace(u64),
-    /// Was the last one before a login or a renewal at this time.
-    Before(u64),
-    Dead,
+    /// Renewed periodically, from and to these times: opens the session until the last one.
+    Grace(u64, u64, u64),
+    /// Retired by a login, a renewal or a session that began in the place of this one, from and to these times.
+    Before(u64, u64),
 }
 
 /// Flash messages between taking and showing.
@@ -94,10 +93,9 @@ pub enum Arrival {
         session: usize,
         epoch: u32,
     },
-    /// With the ticket from before a login; for how many seconds it has been that.
+    /// With a ticket that was retired a moment ago.
     Late {
         session: usize,
-        since: u64,
     },
     Fresh {
         expired: bool,
@@ -126,8 +124,6 @@ pub struct Asked {
     pub unsure_order: bool,
     pub changes: Vec<Change>,
     pub wish: Wish,
-    /// Changes from before another owner's session began in this request.
-    pub before: Vec<Change>,
     pub owner: Option<String>,
     /// `set_owner` was called with another owner than the present one.
     pub switched: bool,
@@ -145,6 +141,12 @@ pub struct Asked {
     pub csrf: Option<String>,
     pub csrf_count: u32,
     pub csrf_new: bool,
+    /// A new one was asked for, perhaps before a renewal was.
+    pub csrf_made: bool,
+    /// What it made was over by its limits before it was made, and so is the cookie of it.
+    pub stillborn: bool,
+    /// When its session had been used last when the request came.
+    pub used: (u64, u64),
     /// Messages that this request itself pushed: still waiting, and taken with whether the session was emptied since.
     pub own: Vec<(&'static str, u64)>,
     pub own_taken: Vec<(&'static str, u64, bool)>,
@@ -222,7 +224,9 @@ impl Kept {
         for (_, standing) in &mut self.tickets {
             *standing = match *standing {
                 Standing::Current => becomes,
-                _ => Standing::Dead,
+                Standing::Grace(_, _, until) if now < until => Standing::Before(opened, now),
+                Standing::Grace(from, to, _) => Standing::Before(from, to),
+                before @ Standing::Before(..) => before,
             };
         }
         self.tickets.extend(ticket.map(|ticket| (ticket, Standing::Current)));
@@ -320,12 +324,16 @@ impl State {
             })?;
         }
         for one in seen {
-            let known = self.sessions.iter().enumerate().position(|(index, kept)| {
-                kept.owner.as_deref() == Some(owner)
-                    && self.life(index) != Life::Over
-                    && kept.id.as_ref().is_none_or(|id| *id == one.id)
-            });
-            let Some(index) = known else {
+            let theirs = |index: &usize| {
+                self.sessions[*index].owner.as_deref() == Some(owner)
+                    && self.life(*index) != Life::Over
+            };
+            let find = |id: Option<&String>| {
+                (0..self.sessions.len())
+                    .filter(theirs)
+                    .find(|index| self.sessions[*index].id.as_ref() == id)
+            };
+            let Some(index) = find(Some(&one.id)).or_else(|| find(None)) else {
                 let seen = format!("listed for {owner}, and no live session of theirs: {}", one.id);
                 return Err(Breach::new(LISTED, seen));
             };
