@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use http::StatusCode;
 use http::header::LOCATION;
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
@@ -127,7 +128,9 @@ fn close<R: Outgoing, X>(
     answered: &mut Result<R, X>,
 ) -> Option<Keeping> {
     let Ok(response) = answered else { return unanswered(slot, Handled::Failed) };
-    let (status, has_location) = (response.status(), response.has(&LOCATION));
+    let status = response.status();
+    // Asked for only where it decides: most responses are another's, and their sessions were never opened.
+    let has_location = status == StatusCode::CREATED && response.has(&LOCATION);
     match slot.close(Answer::Response { status, is_head, has_location })? {
         Closed::AtRest(head) => {
             head.apply(response);
