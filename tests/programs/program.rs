@@ -198,7 +198,8 @@ fn script(dice: &mut Dice, place: Place, browsers: usize, messages: &mut u64) ->
         // Known: "others" are all that stand in the store where an owner was replaced in this request, also the session
         // that gives it its place.
         let after_replacing = op == Op::RevokeOthers
-            && ops.iter().filter(|op| matches!(op, Op::SetOwner(_))).count() > 1;
+            && (ops.contains(&Op::Invalidate)
+                || ops.iter().filter(|op| matches!(op, Op::SetOwner(_))).count() > 1);
         if !after_replacing
             && !after_forgetting
             && (place != Place::Cookie || !matches!(op, Op::RevokeOne(_)))

@@ -200,6 +200,8 @@ impl Asked {
             format!("pop_item gave {seen}={value} of {:?}", self.view.0)
         })?;
         self.own.retain(|(queue, _)| *queue != key);
+        // What was taken out of a queue goes with it.
+        self.own_taken.iter_mut().filter(|it| it.0 == key).for_each(|it| it.2 = true);
         self.change(Change::Remove(key));
         Ok(())
     }

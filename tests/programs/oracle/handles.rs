@@ -33,8 +33,10 @@ impl State {
 
     pub fn with_handle(mut self, op: Op, did: &Did) -> Outcome {
         if *did == Did::Skipped {
-            // A request that was dropped while it had the handle took it along.
+            // A request that was dropped while it had the handle took it along; or one has it that is under way.
+            let lent = self.clone();
             self.handle = None;
+            return Ok(vec![self, lent]);
         }
         let Some(handle) = self.handle.clone() else {
             ensure(*did == Did::Skipped, VIEW, || format!("{op} gave {did:?} without a handle"))?;

@@ -50,10 +50,10 @@ impl State {
                 ensure(*out == Out::Nothing || forgets, TABLE, || {
                     format!("request {request} had no session, and is told to forget it")
                 })?;
-                let mut not_made = self.clone();
-                if let Some(noted) = not_made.requests.get_mut(&request) {
+                if let Some(noted) = self.requests.get_mut(&request) {
                     noted.stillborn = too_late;
                 }
+                let mut not_made = self.clone();
                 not_made.settle_handle(request, None);
                 let mut next = vec![not_made];
                 if (end.left == Some(true) || *out == Out::Removal && too_late) && may {
@@ -106,7 +106,7 @@ impl State {
                 self.settle_handle(request, None);
                 let mut next = vec![self.clone()];
                 if end.left == Some(true) && asked.may_have_content() {
-                    self.create(asked, end, None, Some(session))?;
+                    self.create(asked, end, None, place)?;
                     next.push(self);
                 }
                 Ok(next)
@@ -183,17 +183,19 @@ impl State {
         ensure(!must && (*out == Out::Nothing || !lives), ONE_THING, || {
             format!("request {request} was renewed, and has no ticket")
         })?;
+        if asked.owner_set && asked.owner.is_none() {
+            next.extend(self.clone().without_owner(asked, session, end));
+            next.iter_mut().for_each(|state| state.settle_handle(request, Some(session)));
+        }
         self.settle_handle(request, None);
-        if end.keep && end.left == Some(true) {
-            for mut state in self.clone().with_changes(asked, &asked.changes, session, end) {
+        if end.left == Some(true) {
+            let changes: &[Change] = if end.keep { &asked.changes } else { &[] };
+            for mut state in self.clone().with_changes(asked, changes, session, end) {
                 state.renew(asked, session, None, end);
                 next.push(state);
             }
         }
         next.extend(self.clone().with_wishes_alone(asked, session));
-        if asked.owner_set && asked.owner.is_none() {
-            next.extend(self.clone().without_owner(asked, session, end));
-        }
         next.push(self);
         Ok(next)
     }
@@ -286,6 +288,11 @@ impl State {
         for state in &mut next {
             state.touches(asked, session, end);
         }
+        if end.left == Some(true) {
+            let renewed: Vec<Self> =
+                next.iter().filter_map(|state| state.rotated(asked, session)).collect();
+            next.extend(renewed);
+        }
         match out {
             Out::Ticket(ticket) => {
                 let mut sent = Vec::new();
@@ -296,6 +303,16 @@ impl State {
             }
             Out::Nothing | Out::Removal => Ok(next),
         }
+    }
+
+    /// A periodic renewal whose ticket went to a client that had left.
+    fn rotated(&self, asked: &Asked, session: usize) -> Option<Self> {
+        let (now, mut state) = (self.now, self.clone());
+        let kept = &mut state.sessions[session];
+        let is_due = now - kept.ticket_made.0 >= self.settings.renew_every?;
+        let becomes = Standing::Grace(asked.opened_at, now, now + GRACE);
+        kept.renew(None, now, asked.opened_at, becomes);
+        is_due.then_some(state)
     }
 
     /// A cookie of a live session that was neither renewed nor ended by this request.

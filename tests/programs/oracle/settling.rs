@@ -63,6 +63,7 @@ impl State {
             }
             if token && asked.csrf_made {
                 kept.exchange_token(asked.csrf.clone().filter(|_| asked.csrf_new));
+                kept.use_at(0, now);
             }
             next.push(state);
         }
