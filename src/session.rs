@@ -101,6 +101,8 @@ pub(crate) struct State {
     pub(crate) changes: Changes,
     /// Flash messages taken out of the store, and whether they were handed to the application.
     pub(crate) claims: Vec<(ClaimId, bool)>,
+    /// Those that were cleared with the session.
+    spent: Vec<ClaimId>,
     pub(crate) usage: Usage,
     pub(crate) wishes: Wishes,
     reads: Reads,
@@ -265,7 +267,13 @@ impl Session {
     pub fn clear(&self) -> Result<(), Error> {
         let mut state = self.write()?;
         state.watch_everything();
-        state.note(Change::Clear).map(drop)
+        state.clear_claims();
+        let differs = state.note(Change::Clear)?;
+        if !differs && !state.changes.is_empty() {
+            // What was taken may come back to the view, if nobody sees the response. It is cleared all the same.
+            state.changes.push(Change::Clear);
+        }
+        Ok(())
     }
 
     /// Sets several values: all of them, or none where one cannot be kept.
@@ -519,14 +527,18 @@ impl Session {
         let is_seen = ending == Ending::Shown;
         let (shown, returned): (Vec<_>, Vec<_>) =
             claims.into_iter().partition(|(_, delivered)| is_seen && *delivered);
-        let ids = |claims: Vec<(ClaimId, bool)>| claims.into_iter().map(|(id, _)| id).collect();
+        let spent = std::mem::take(&mut state.spent);
+        let ids = |claims: Vec<(ClaimId, bool)>| claims.into_iter().map(|(id, _)| id);
         let work = Box::new(Work {
             opened: state.opened.clone(),
             entries: state.entries.clone(),
             changes: std::mem::take(&mut state.changes),
             usage: state.usage,
             wishes: std::mem::take(&mut state.wishes),
-            claims: Claims { shown: ids(shown), returned: ids(returned) },
+            claims: Claims {
+                shown: ids(shown).chain(spent).collect(),
+                returned: ids(returned).collect(),
+            },
             ending,
         });
         drop(state);
@@ -604,7 +616,8 @@ impl Session {
 impl State {
     /// Whether nothing but looking was done.
     fn rests(&self) -> bool {
-        !self.usage.has_written() && !self.wishes.has_any() && self.claims.is_empty()
+        let Self { usage, wishes, claims, .. } = self;
+        !usage.has_written() && !usage.handled && !wishes.has_any() && claims.is_empty()
     }
 
     /// The value of `key`, which the application gets to see.
@@ -653,6 +666,12 @@ impl State {
             self.changes.push(change);
         }
         Ok(differs)
+    }
+
+    /// Messages that were taken go with everything else, whoever sees the response.
+    fn clear_claims(&mut self) {
+        let claims = self.claims.drain(..).map(|(id, _)| id);
+        self.spent.extend(claims);
     }
 
     /// Undoes a write of `key` that goes beyond what a session may hold.

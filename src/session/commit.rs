@@ -32,6 +32,8 @@ pub(crate) struct Usage {
     pub(crate) invalidated: bool,
     /// The session was given another owner than the one it had, and left everything of that one's behind.
     pub(crate) switched: bool,
+    /// A handle was taken, which waits for the request's end.
+    pub(super) handled: bool,
     /// A CSRF token was asked for, so that it may stand in the response.
     pub(crate) has_token: bool,
 }

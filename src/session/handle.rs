@@ -148,6 +148,7 @@ impl Session {
         let mut state = self.lock();
         state.usage.seen = true;
         state.usage.looked = true;
+        state.usage.handled = true;
         let facts = self.facts();
         let server = facts.server.as_ref();
         let server = server.ok_or(Error::NotSupported { what: "a session handle" })?;

@@ -290,3 +290,23 @@ async fn s67_a_pop_that_the_end_of_its_request_overtakes_hides_nothing() {
         assert_eq!(popped.len() + left.len(), 1, "after {turns} turns: {popped:?} {left:?}");
     }
 }
+
+#[tokio::test]
+async fn r36_messages_that_were_taken_and_cleared_do_not_come_back() {
+    for pushes in [false, true] {
+        let stored = Stored::new();
+        let cookie = if pushes { stored.begin().await } else { with_message(&stored).await };
+        let mut request = with_cookie(&*cookie);
+        *request.method_mut() = Method::HEAD;
+        let visit = stored.site.send(request, Response::default(), async |session| {
+            if pushes {
+                session.clear().unwrap();
+                session.flash("saved").unwrap();
+            }
+            assert_eq!(pop(session.clone()).await, ["saved"]);
+            session.clear().unwrap();
+        });
+        visit.await;
+        assert!(peek(&stored, &cookie).await.is_empty(), "{pushes}");
+    }
+}

@@ -241,3 +241,33 @@ async fn r15_after_a_reload_a_session_without_limits_has_none() {
     assert_eq!(handle.reload().await.unwrap(), Standing::Live);
     assert_eq!(handle.expires_in(), None);
 }
+
+#[tokio::test]
+async fn s22_a_look_of_others_keeps_a_session_alive_for_handles_and_slow_requests() {
+    let limits = Limits { idle: Some(seconds(1200)), absolute: None, persistent: false };
+    let stored = Stored::with(|builder| builder.limits(limits));
+    let cookie = stored.begin().await;
+    let mut handle = stored.site.visit(&*cookie, handle).await.result;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        stored.clock.advance(seconds(700));
+        assert_eq!(stored.look(&cookie).await, "n=0");
+        stored.clock.advance(seconds(700));
+        session.insert("slow", 1).unwrap();
+        session
+    });
+    assert!(!visit.await.result.is_gone());
+    stored.clock.advance(seconds(700));
+    assert_eq!(stored.look(&cookie).await, "n=0 slow=1");
+    stored.clock.advance(seconds(700));
+    add(&handle);
+    assert_eq!(handle.commit().await.unwrap(), Standing::Live);
+    assert_eq!(stored.look(&cookie).await, "n=1 slow=1");
+}
+
+#[tokio::test]
+async fn s64_a_handle_on_a_session_that_nothing_was_put_into_is_gone_when_its_request_has_ended() {
+    let stored = Stored::new();
+    let visit = stored.site.visit(None, async |session| (session.handle().unwrap(), session));
+    let (mut handle, _session) = visit.await.result;
+    assert_eq!(handle.reload().await.unwrap(), Standing::Gone);
+}

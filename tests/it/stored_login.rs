@@ -297,3 +297,34 @@ async fn r17_what_a_session_says_after_its_end_is_not_of_the_one_before() {
     });
     assert_eq!(visit.await.result, (None, None, None));
 }
+
+#[tokio::test]
+async fn s29_who_signs_in_anew_and_out_elsewhere_stays_signed_in() {
+    let stored = Stored::new();
+    let cookie = sign_in(&stored, &stored.begin().await).await;
+    let other = sign_in(&stored, &stored.begin().await).await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        session.invalidate().unwrap();
+        session.set_owner("ada").unwrap();
+        stored.sessions.revoke_others(&session).await.unwrap()
+    });
+    let visit = visit.await;
+    assert_eq!(visit.result, 1);
+    let owner = stored.site.visit(visit.cookie(), async |session| session.owner()).await.result;
+    assert_eq!(owner.as_deref(), Some("ada"));
+    assert_eq!(stored.look(&other).await, "");
+}
+
+#[tokio::test]
+async fn s22_a_request_that_outlasts_its_own_session_begins_none() {
+    let limits = Limits { idle: None, absolute: Some(seconds(60)), persistent: true };
+    let stored = Stored::with(|builder| builder.limits(limits));
+    let visit = stored.site.visit(None, async |session| {
+        session.insert("n", 1).unwrap();
+        stored.clock.advance(seconds(61));
+        session
+    });
+    let visit = visit.await;
+    assert!(visit.result.is_gone() && visit.set_cookies().is_empty());
+    assert_eq!(stored.store.counts().records, 0);
+}

@@ -82,6 +82,10 @@ impl<S: Store> Anchor<S> {
         for attempt in 0.. {
             let now = self.now();
             if seen.has_ended(&inner.settings.limits, now) {
+                if let Some(alive) = self.is_alive(budget, &seen).await? {
+                    seen = alive;
+                    continue;
+                }
                 return Ok(Written::Gone(Some(seen)));
             }
             let (next, overwritten) = next(inner, &seen, commit, renewal, now)?;
@@ -131,7 +135,9 @@ impl<S: Store> Anchor<S> {
     ) -> Result<Arc<Located>, Error> {
         for attempt in 0.. {
             let mut next = self.used(&seen);
-            if !Arc::make_mut(&mut next).body.settle(shown, returned) {
+            // What has ended stays so: nobody reads its messages any more.
+            let has_ended = seen.has_ended(&self.inner.settings.limits, self.now());
+            if has_ended || !Arc::make_mut(&mut next).body.settle(shown, returned) {
                 return Ok(seen);
             }
             match self.offer(budget, &seen, next).await? {
@@ -157,9 +163,16 @@ impl<S: Store> Anchor<S> {
             let body = &mut Arc::make_mut(&mut next).body;
             let until = now.saturating_add(self.inner.settings.flash_lease);
             let messages = body.claims.take(&mut body.entries, queue, id, until);
-            if messages.is_empty() || seen.has_ended(&self.inner.settings.limits, now) {
+            if messages.is_empty() {
                 self.set_located(Some(seen));
-                return Ok(Vec::new());
+                return Ok(messages);
+            }
+            if seen.has_ended(&self.inner.settings.limits, now) {
+                match self.is_alive(&budget, &seen).await? {
+                    Some(alive) => seen = alive,
+                    None => return Ok(Vec::new()),
+                }
+                continue;
             }
             match self.offer(&budget, &seen, next).await? {
                 Offer::Taken(kept) => {
@@ -176,6 +189,21 @@ impl<S: Store> Anchor<S> {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Reads a session again that has ended as far as one knows: others may have looked at it since, which moves its end
+    /// and leaves the version as it is. `None` if it has ended, or its rights are others.
+    pub(super) async fn is_alive(
+        &self,
+        budget: &Budget,
+        seen: &Located,
+    ) -> Result<Option<Arc<Located>>, Error> {
+        let asked = self.inner.store.load(&seen.key);
+        let Some(stored) = self.inner.call(budget, "kept", asked).await? else { return Ok(None) };
+        let now = self.now();
+        let there = Located::read("kept", seen.key, stored, now)?;
+        let is_same = there.body.epoch == seen.body.epoch;
+        Ok((is_same && !there.has_ended(&self.inner.settings.limits, now)).then_some(there))
     }
 
     /// A copy with the end of a session that is used now: a touch since then left the version as it is, and the end that
@@ -257,6 +285,9 @@ impl<S: Store> Anchor<S> {
         for attempt in 0.. {
             let until = self.now().saturating_add(self.inner.settings.flash_lease);
             let mut next = self.used(&seen);
+            if seen.has_ended(&self.inner.settings.limits, self.now()) {
+                return Ok(());
+            }
             if !Arc::make_mut(&mut next).body.claims.extend(claims, until) {
                 return Ok(());
             }

@@ -86,7 +86,9 @@ impl<S: Store> Visit<S> {
         let Some(located) = self.anchor.located() else { return Ok(self.gone(commit)) };
         let limits = inner.limits_of(&located.body);
         if located.has_ended(&limits, now) {
-            return Ok(self.gone(commit));
+            // If it lives, whoever looked at it meanwhile has begun its idle time anew.
+            let alive = self.anchor.is_alive(budget, &located).await?;
+            return Ok(alive.map_or_else(|| self.gone(commit), |_| SetCookies::none()));
         }
         let end = limits.end(located.body.created, now);
         let asked = inner.store.touch(&located.key, located.version, end);
@@ -118,6 +120,10 @@ impl<S: Store> Visit<S> {
             let (limits, owner) = (inner.limits_of(&body), commit.wishes().owner.clone().flatten());
             let (key, end) =
                 (StoreKey::from_bytes(ticket.locator()), limits.end(body.created, now));
+            if end <= now {
+                // The request took longer than a session may live that began with it.
+                return Ok(self.gone(commit));
+            }
             let record = Record::new(body.encode(), end, owner.clone());
             if let Created::Done(version) = self.anchor.create(budget, &key, &record).await? {
                 let sent = self.send(&ticket, &body);

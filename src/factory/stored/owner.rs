@@ -88,12 +88,12 @@ impl<S: Index> StoredFactory<S> {
     /// [`Error::NoOwner`] for a session of nobody; [`Error::NotSupported`] for one that is not kept on a server, which no
     /// factory can list; [`Error::Store`]. Then nobody was signed out.
     pub async fn revoke_others(&self, session: &Session) -> Result<usize, Error> {
-        if session.facts().server.is_none() {
-            return Err(Error::NotSupported { what: "ending an owner's other sessions" });
-        }
+        let server = session.facts().server.as_ref();
+        let server =
+            server.ok_or(Error::NotSupported { what: "ending an owner's other sessions" })?;
         let owner = session.owner().ok_or(Error::NoOwner)?;
-        // One without an id is not stored yet: all that are stored are others.
-        let own = session.id().as_deref().and_then(StoreKey::parse);
+        // One that is not stored yet has no place: all that are stored are others. One that begins anew has its place still.
+        let own = server.remote.id().map(StoreKey::from_bytes);
         self.inner.revoke_all_but(&owner, own.as_ref()).await
     }
 }
