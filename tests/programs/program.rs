@@ -195,15 +195,7 @@ fn script(dice: &mut Dice, place: Place, browsers: usize, messages: &mut u64) ->
         let op = operation(dice, messages);
         // Nobody's session that becomes another's: two documents say two things of its data.
         let after_forgetting = ops.contains(&Op::ForgetOwner) && matches!(op, Op::SetOwner(_));
-        // Known: "others" are all that stand in the store where an owner was replaced in this request, also the session
-        // that gives it its place.
-        let after_replacing = op == Op::RevokeOthers
-            && (ops.contains(&Op::Invalidate)
-                || ops.iter().filter(|op| matches!(op, Op::SetOwner(_))).count() > 1);
-        if !after_replacing
-            && !after_forgetting
-            && (place != Place::Cookie || !matches!(op, Op::RevokeOne(_)))
-        {
+        if !after_forgetting && (place != Place::Cookie || !matches!(op, Op::RevokeOne(_))) {
             ops.push(op);
         }
     }

@@ -267,10 +267,13 @@ impl State {
         }
         let (settings, now) = (self.settings, self.now);
         let (mut surely, mut perhaps) = (0, 0);
+        // What has begun in the place of this one, by another request, has its id and is spared like it.
+        let place = keep.map(|index| self.sessions[index].id.clone());
         for (index, kept) in self.sessions.iter_mut().enumerate() {
             let meant = kept.owner.is_some()
                 && kept.owner == own.owner
                 && keep != Some(index)
+                && place.as_ref().is_none_or(|place| kept.id != *place)
                 && (!matches!(op, Op::RevokeOne(_)) || kept.id == own.id);
             if !meant || kept.ended.is_some_and(|why| why != BY_AGE) {
                 continue;
