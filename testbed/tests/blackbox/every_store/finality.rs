@@ -49,19 +49,28 @@ fn leave_after(service: &Service, ticket: &str, first: &[Value]) {
 }
 
 #[test]
-fn s27_a_logout_and_a_renewal_outlast_a_client_that_left() {
+fn s27_a_logout_outlasts_a_client_that_left() {
     let service = start("");
     let connection = &mut Connection::to(&service);
-    for end in ENDS {
-        let old = login(connection, "ada");
-        leave_after(&service, &old, &[json!({"route": end})]);
-        // The client is gone at once; that it is gone is noticed a little later.
-        until(end, || values(connection, &old) == json!({}));
-        if end == "/logout" {
-            let again = login(connection, "ada");
-            assert_only(connection, &again, end);
-        }
-    }
+    let old = login(connection, "ada");
+    leave_after(&service, &old, &[json!({"route": "/logout"})]);
+    // The client is gone at once; that it is gone is noticed a little later.
+    until("the logout", || values(connection, &old) == json!({}));
+    let again = login(connection, "ada");
+    assert_only(connection, &again, "logout");
+}
+
+#[test]
+fn s19_a_client_that_left_keeps_its_ticket() {
+    let service = start("");
+    let connection = &mut Connection::to(&service);
+    let ticket = login(connection, "ada");
+    connection.post("/flash", &ticket, &json!({"message": "m"}));
+    leave_after(&service, &ticket, &[json!({"route": "/pop-flash"}), json!({"route": "/renew"})]);
+    // That the message is back shows that its request is over.
+    let back = json!({"messages": ["m"]});
+    until("the message is back", || connection.get("/peek-flash", &ticket).json() == back);
+    assert_eq!(values(connection, &ticket), json!({"user": "ada", "_f_": ["m"]}));
 }
 
 #[test]

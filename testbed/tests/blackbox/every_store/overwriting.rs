@@ -59,7 +59,7 @@ fn s62_a_refused_overwrite_loses_nothing() {
 
 #[test]
 fn s62_the_last_one_wins_and_every_loss_is_counted() {
-    let service = start("--overwrite last-wins");
+    let service = start("--overwrite last-wins --io-timeout never");
     let ticket = new_session(&service);
     let additions = add(&service, &ticket);
     let connection = &mut Connection::to(&service);
