@@ -102,7 +102,7 @@ async fn values_are_set_replaced_and_deleted() {
     assert_eq!(window.texts(".messages li").await, ["Set “colour”"]);
     window.fill("#set", &[("key", "colour"), ("value", "[1, 2]")]).await;
     assert_eq!(window.texts(".messages li").await, ["Replaced “colour”"]);
-    assert_eq!(window.texts("td code").await, ["colour", "[1,2]"]);
+    assert_eq!(window.texts("td code").await, ["colour", "[1, 2]"]);
     window.click("[aria-label='Delete colour']").await;
     assert_eq!(window.texts(".messages li").await, ["Deleted “colour”"]);
     window.fill("#set", &[("key", "a"), ("value", "1")]).await;

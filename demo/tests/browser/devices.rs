@@ -124,7 +124,8 @@ async fn who_is_remembered_has_a_cookie_that_outlives_the_browser() {
     window.fill("#sign-in", &[("name", "Ada")]).await;
     let expires = window.cookies().await[0].expires_datetime().unwrap().unix_timestamp();
     let left = expires - SystemClock.now().as_secs();
-    assert!((29 * DAY..=30 * DAY).contains(&left), "{left} s");
+    // As long as the session can live at most; its record ends after 30 days without a visit.
+    assert!((89 * DAY..=90 * DAY).contains(&left), "{left} s");
     window.go("/cookie").await;
     assert_eq!(window.text("#forgotten").await, "when the session ends");
     window.close().await;
