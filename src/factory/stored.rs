@@ -225,7 +225,7 @@ impl<S: Store> Inner<S> {
             let source = StoreError::new(StoreErrorKind::Unavailable, cause);
             return Err(Error::Store { action, source });
         }
-        let answer = budget.within(asked).await;
+        let answer = if budget.is_over() { None } else { budget.within(asked).await };
         let answer = answer.unwrap_or_else(|| Err(StoreErrorKind::TimedOut.into()));
         self.breaker.note(&answer);
         answer.map_err(|source| Error::Store { action, source })

@@ -53,6 +53,11 @@ impl Budget {
         self.within(sleep(pause)).await.is_some()
     }
 
+    /// Whether it is spent: what is begun now would be given up at once.
+    pub(super) fn is_over(&self) -> bool {
+        self.end.get().is_some_and(|end| Instant::now() >= *end)
+    }
+
     fn end(&self) -> Option<Instant> {
         let span = self.span?;
         let end = || {
