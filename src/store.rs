@@ -101,6 +101,7 @@ mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod sweep;
+mod turns;
 
 pub use any::{AnyOptions, AnyStore};
 pub use index::{Index, Listed};
@@ -121,6 +122,7 @@ pub use sql::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteOptions, SqliteStore};
 pub use sweep::{Sweep, sweep_forever};
+pub(crate) use turns::{Turn, Turns};
 
 /// What a store answers with.
 pub type Result<T> = std::result::Result<T, StoreError>;

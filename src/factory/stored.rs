@@ -14,7 +14,7 @@ use super::{Commit, Opened, Refused, SessionFactory};
 use crate::cookie::{Ambiguous, CookieHeader, CookieWriter, Judged, SetCookies};
 use crate::random::Random;
 use crate::session::{Bounds, Limits};
-use crate::store::{self, Store, StoreError, StoreErrorKind, StoreKey};
+use crate::store::{self, Store, StoreError, StoreErrorKind, StoreKey, Turns};
 use crate::ticket::Ticket;
 use crate::time::Clock;
 use crate::{ConfigError, Error, Timestamp};
@@ -32,7 +32,6 @@ mod next;
 mod owner;
 mod pinned;
 mod time;
-mod turns;
 mod visit;
 
 #[cfg(feature = "settings")]
@@ -44,7 +43,6 @@ pub use owner::OwnedSession;
 use breaker::Breaker;
 use budget::Budget;
 use located::{Admission, Located};
-use turns::Turns;
 use visit::Visit;
 
 /// Keeps each session in a store, under a ticket in a cookie. Clones are the same factory: keep one for listing and
@@ -95,7 +93,7 @@ struct Inner<S> {
     settings: Settings,
     breaker: Breaker,
     /// Requests that lost a race for a session wait here for each other, instead of losing again and again.
-    turns: Turns,
+    turns: Arc<Turns>,
 }
 
 struct Settings {
@@ -161,7 +159,7 @@ impl<S: Store> StoredFactory<S> {
 impl<S: Store> Inner<S> {
     fn new(store: S, settings: Settings) -> Self {
         let breaker = Breaker::new(settings.fail_fast_after);
-        Self { store, settings, breaker, turns: Turns::default() }
+        Self { store, settings, breaker, turns: Arc::default() }
     }
 
     /// What the request's cookies lead to (S13).

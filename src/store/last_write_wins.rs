@@ -19,15 +19,13 @@ use tower_sessions_core::session_store::Error;
 
 use super::{
     Created, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey, Stored,
-    Touched, Version, row,
+    Touched, Turn, Turns, Version, row,
 };
 use crate::time::Timestamp;
 
 mod given_up;
-mod turns;
 
 use given_up::GivenUp;
-use turns::{Turn, Turns};
 
 /// The one value of a foreign record.
 const VALUE: &str = "cloakroom";
@@ -96,7 +94,7 @@ impl<S: SessionStore> LastWriteWins<S> {
         key: &StoreKey,
         next: impl FnOnce(Option<Stored>) -> (Option<Stored>, T),
     ) -> Result<T> {
-        let turn = self.shared.turns.turn(key).await;
+        let turn = self.shared.turns.wait(*key).await;
         let (changed, answer) = next(self.read(key).await?);
         if let Some(changed) = changed {
             let (shared, foreign) = (self.shared.clone(), foreign(key, &changed));
@@ -129,12 +127,12 @@ impl<S: SessionStore> LastWriteWins<S> {
 impl<S: SessionStore> Store for LastWriteWins<S> {
     /// After the writes that were begun before.
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
-        self.shared.turns.wait(key).await;
+        self.shared.turns.wait_for_others(key).await;
         self.read(key).await
     }
 
     async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
-        let turn = self.shared.turns.turn(key).await;
+        let turn = self.shared.turns.wait(*key).await;
         if self.read(key).await?.is_some() {
             return Ok(Created::Taken);
         }
@@ -184,7 +182,7 @@ impl<S: SessionStore> Store for LastWriteWins<S> {
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
-        let turn = self.shared.turns.turn(key).await;
+        let turn = self.shared.turns.wait(*key).await;
         let was_there = self.read(key).await?.is_some();
         let (shared, id) = (self.shared.clone(), id(key));
         self.to_its_end(turn, async move { shared.store.delete(&id).await }).await?;

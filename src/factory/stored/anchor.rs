@@ -5,13 +5,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::body::Body;
 use super::budget::Budget;
 use super::located::Located;
 use super::next::{Renewal, next};
-use super::turns::Turn;
 use super::{Event, Inner};
 use crate::session::{ClaimId, Commit};
-use crate::store::{Replaced, Store};
+use crate::store::{Replaced, Store, Turn};
 use crate::{Error, Timestamp, Value};
 
 pub(super) struct Anchor<S> {
@@ -77,16 +77,18 @@ impl<S: Store> Anchor<S> {
     ) -> Result<Written, Unwritten> {
         let Some(mut seen) = self.located() else { return Ok(Written::Gone(None)) };
         let inner = &*self.inner;
-        let contended = inner.turns.is_contended(&seen.key);
-        let mut turn = if contended { Some(self.turn(budget, &seen).await?) } else { None };
-        for attempt in 0.. {
+        let mut patience = Patience::new(self, budget);
+        if inner.turns.is_contended(&seen.key) {
+            patience.take_turn(&seen).await?;
+        }
+        loop {
             let now = self.now();
-            if seen.has_ended(&inner.settings.limits, now) {
-                if let Some(alive) = self.is_alive(budget, &seen).await? {
-                    seen = alive;
-                    continue;
-                }
-                return Ok(Written::Gone(Some(seen)));
+            if self.has_ended(&seen) {
+                let Some(alive) = self.reload(budget, "kept", &seen).await? else {
+                    return Ok(Written::Gone(Some(seen)));
+                };
+                seen = alive;
+                continue;
             }
             let (next, overwritten) = next(inner, &seen, commit, renewal, now)?;
             offered(&next);
@@ -100,13 +102,8 @@ impl<S: Store> Anchor<S> {
                 Offer::Overtaken(other) => return Ok(Written::Gone(Some(other))),
                 Offer::Gone => return Ok(Written::Gone(None)),
             }
-            if turn.is_none() {
-                turn = Some(self.turn(budget, &seen).await?);
-            } else if !budget.pause(attempt).await {
-                return Err(Error::Busy { attempts: attempt as usize + 1 }.into());
-            }
+            patience.try_again(&seen).await?;
         }
-        Err(Error::Busy { attempts: usize::MAX }.into())
     }
 
     /// Writes once, and leaves it if another request was faster: for what is worth no second call.
@@ -124,30 +121,47 @@ impl<S: Store> Anchor<S> {
         }
     }
 
-    /// Forgets claims that were shown and gives back the others, whatever the session's rights are by now: a message is
-    /// whoever's who took it.
+    /// Forgets claims that were shown and gives back the others.
     pub(super) async fn settle(
         &self,
         budget: &Budget,
-        mut seen: Arc<Located>,
+        seen: Arc<Located>,
         shown: &[ClaimId],
         returned: &[ClaimId],
+    ) -> Result<Arc<Located>, Error> {
+        self.amend(budget, seen, |body| body.settle(shown, returned)).await
+    }
+
+    /// Has claims wait for another lease.
+    pub(super) async fn prolong(&self, claims: &[ClaimId]) -> Result<(), Error> {
+        let Some(seen) = self.located() else { return Ok(()) };
+        let extend = |body: &mut Body| {
+            let until = self.now().saturating_add(self.inner.settings.flash_lease);
+            body.claims.extend(claims, until)
+        };
+        self.amend(&self.inner.budget(), seen, extend).await.map(drop)
+    }
+
+    /// Does what `edit` does to claims, until it holds or changes nothing, whatever the session's rights are by now: a
+    /// message is whoever's who took it.
+    async fn amend(
+        &self,
+        budget: &Budget,
+        mut seen: Arc<Located>,
+        edit: impl Fn(&mut Body) -> bool,
     ) -> Result<Arc<Located>, Error> {
         for attempt in 0.. {
             let mut next = self.used(&seen);
             // What has ended stays so: nobody reads its messages any more.
-            let has_ended = seen.has_ended(&self.inner.settings.limits, self.now());
-            if has_ended || !Arc::make_mut(&mut next).body.settle(shown, returned) {
-                return Ok(seen);
+            if self.has_ended(&seen) || !edit(&mut Arc::make_mut(&mut next).body) {
+                break;
             }
             match self.offer(budget, &seen, next).await? {
                 Offer::Taken(kept) => return Ok(kept),
                 Offer::Conflict(other) | Offer::Overtaken(other) => seen = other,
-                Offer::Gone => return Ok(seen),
+                Offer::Gone => break,
             }
-            if !budget.pause(attempt).await {
-                return Err(Error::Busy { attempts: attempt as usize + 1 });
-            }
+            pause(budget, attempt).await?;
         }
         Ok(seen)
     }
@@ -156,22 +170,20 @@ impl<S: Store> Anchor<S> {
     pub(super) async fn claim(&self, queue: &str, id: ClaimId) -> Result<Vec<Value>, Error> {
         let budget = self.inner.budget();
         let Some(mut seen) = self.located() else { return Ok(Vec::new()) };
-        let mut turn = None;
-        for attempt in 0.. {
-            let now = self.now();
+        let mut patience = Patience::new(self, &budget);
+        loop {
             let mut next = self.used(&seen);
             let body = &mut Arc::make_mut(&mut next).body;
-            let until = now.saturating_add(self.inner.settings.flash_lease);
+            let until = self.now().saturating_add(self.inner.settings.flash_lease);
             let messages = body.claims.take(&mut body.entries, queue, id, until);
             if messages.is_empty() {
                 self.set_located(Some(seen));
                 return Ok(messages);
             }
-            if seen.has_ended(&self.inner.settings.limits, now) {
-                match self.is_alive(&budget, &seen).await? {
-                    Some(alive) => seen = alive,
-                    None => return Ok(Vec::new()),
-                }
+            if self.has_ended(&seen) {
+                let alive = self.reload(&budget, "kept", &seen).await?;
+                let Some(alive) = alive else { return Ok(Vec::new()) };
+                seen = alive;
                 continue;
             }
             match self.offer(&budget, &seen, next).await? {
@@ -182,28 +194,23 @@ impl<S: Store> Anchor<S> {
                 Offer::Conflict(other) => seen = other,
                 Offer::Overtaken(_) | Offer::Gone => return Ok(Vec::new()),
             }
-            if turn.is_none() {
-                turn = Some(self.turn(&budget, &seen).await?);
-            } else if !budget.pause(attempt).await {
-                return Err(Error::Busy { attempts: attempt as usize + 1 });
-            }
+            patience.try_again(&seen).await?;
         }
-        Ok(Vec::new())
     }
 
-    /// Reads a session again that has ended as far as one knows: others may have looked at it since, which moves its end
-    /// and leaves the version as it is. `None` if it has ended, or its rights are others.
-    pub(super) async fn is_alive(
+    /// Reads a session again; `None` if it has ended, or its rights are others. Also for one that has ended as far as one
+    /// knows: others may have looked at it since, which moves its end and leaves the version as it is.
+    pub(super) async fn reload(
         &self,
         budget: &Budget,
+        action: &'static str,
         seen: &Located,
     ) -> Result<Option<Arc<Located>>, Error> {
         let asked = self.inner.store.load(&seen.key);
-        let Some(stored) = self.inner.call(budget, "kept", asked).await? else { return Ok(None) };
-        let now = self.now();
-        let there = Located::read("kept", seen.key, stored, now)?;
+        let Some(stored) = self.inner.call(budget, action, asked).await? else { return Ok(None) };
+        let there = Located::read(action, seen.key, stored, self.now())?;
         let is_same = there.body.epoch == seen.body.epoch;
-        Ok((is_same && !there.has_ended(&self.inner.settings.limits, now)).then_some(there))
+        Ok((is_same && !self.has_ended(&there)).then_some(there))
     }
 
     /// A copy with the end of a session that is used now: a touch since then left the version as it is, and the end that
@@ -229,7 +236,7 @@ impl<S: Store> Anchor<S> {
             Ok(replaced) => replaced,
             Err(error) => {
                 let found = self.find_out(budget, seen, &next).await;
-                return found.map(Offer::Taken).ok_or(error);
+                return found.ok().flatten().map(Offer::Taken).ok_or(error);
             }
         };
         match replaced {
@@ -250,20 +257,23 @@ impl<S: Store> Anchor<S> {
         }
     }
 
-    /// After a call that failed: what is there, if the call took effect all the same. Nobody else makes the same ticket,
-    /// so a renewal is recognised even when others have written since.
-    async fn find_out(
+    /// After an offer without an answer: what is there, if it was taken all the same. Nobody else makes the same ticket, so
+    /// a renewal is recognised even when others have written since.
+    pub(super) async fn find_out(
         &self,
         budget: &Budget,
         seen: &Located,
         next: &Located,
-    ) -> Option<Arc<Located>> {
+    ) -> Result<Option<Arc<Located>>, Error> {
         let asked = self.inner.store.load(&seen.key);
-        let stored = self.inner.call(budget, "kept", asked).await.ok()??;
+        let Some(stored) = self.inner.call(budget, "kept", asked).await? else { return Ok(None) };
         let is_same = stored.version != seen.version && stored.record == next.record();
-        let located = Located::read("kept", seen.key, stored, self.now()).ok()?;
         let is_renewal = !next.body.ticket.is(&seen.body.ticket);
-        (is_same || is_renewal && located.body.ticket.is(&next.body.ticket)).then_some(located)
+        if !is_same && !is_renewal {
+            return Ok(None);
+        }
+        let there = Located::read("kept", seen.key, stored, self.now())?;
+        Ok((is_same || there.body.ticket.is(&next.body.ticket)).then_some(there))
     }
 
     /// Settles claims outside of a commit.
@@ -278,32 +288,43 @@ impl<S: Store> Anchor<S> {
         Ok(())
     }
 
-    /// Has claims wait for another lease.
-    pub(super) async fn prolong(&self, claims: &[ClaimId]) -> Result<(), Error> {
-        let Some(mut seen) = self.located() else { return Ok(()) };
-        let budget = self.inner.budget();
-        for attempt in 0.. {
-            let until = self.now().saturating_add(self.inner.settings.flash_lease);
-            let mut next = self.used(&seen);
-            if seen.has_ended(&self.inner.settings.limits, self.now()) {
-                return Ok(());
-            }
-            if !Arc::make_mut(&mut next).body.claims.extend(claims, until) {
-                return Ok(());
-            }
-            match self.offer(&budget, &seen, next).await? {
-                Offer::Taken(_) | Offer::Gone => return Ok(()),
-                Offer::Conflict(other) | Offer::Overtaken(other) => seen = other,
-            }
-            if !budget.pause(attempt).await {
-                return Err(Error::Busy { attempts: attempt as usize + 1 });
-            }
-        }
+    fn has_ended(&self, seen: &Located) -> bool {
+        seen.has_ended(&self.inner.settings.limits, self.now())
+    }
+}
+
+/// What a write that lost does before it is tried again: it waits for its turn, and once it has that, lets other
+/// processes go first for a moment.
+struct Patience<'a, S> {
+    anchor: &'a Anchor<S>,
+    budget: &'a Budget,
+    turn: Option<Turn>,
+    attempt: u32,
+}
+
+impl<'a, S: Store> Patience<'a, S> {
+    fn new(anchor: &'a Anchor<S>, budget: &'a Budget) -> Self {
+        Self { anchor, budget, turn: None, attempt: 0 }
+    }
+
+    async fn take_turn(&mut self, seen: &Located) -> Result<(), Error> {
+        let turn = self.budget.within(self.anchor.inner.turns.wait(seen.key)).await;
+        self.turn = Some(turn.ok_or(Error::Busy { attempts: 1 })?);
         Ok(())
     }
 
-    async fn turn(&self, budget: &Budget, seen: &Located) -> Result<Turn<'_>, Error> {
-        let turn = budget.within(self.inner.turns.wait(seen.key)).await;
-        turn.ok_or(Error::Busy { attempts: 1 })
+    async fn try_again(&mut self, seen: &Located) -> Result<(), Error> {
+        if self.turn.is_none() {
+            self.take_turn(seen).await?;
+        } else {
+            pause(self.budget, self.attempt).await?;
+        }
+        self.attempt += 1;
+        Ok(())
     }
+}
+
+async fn pause(budget: &Budget, attempt: u32) -> Result<(), Error> {
+    let has_time = budget.pause(attempt).await;
+    if has_time { Ok(()) } else { Err(Error::Busy { attempts: attempt as usize + 1 }) }
 }

@@ -87,7 +87,7 @@ impl<S: Store> Visit<S> {
         let limits = inner.limits_of(&located.body);
         if located.has_ended(&limits, now) {
             // If it lives, whoever looked at it meanwhile has begun its idle time anew.
-            let alive = self.anchor.is_alive(budget, &located).await?;
+            let alive = self.anchor.reload(budget, "kept", &located).await?;
             return Ok(alive.map_or_else(|| self.gone(commit), |_| SetCookies::none()));
         }
         let end = limits.end(located.body.created, now);

@@ -1,14 +1,15 @@
 //! A record as it was read, with its place and its version.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::body::{Body, Former};
+use crate::csrf::CsrfSecrets;
 use crate::factory::Refused;
 use crate::session::{ClaimId, Limits};
 use crate::store::{Record, StoreError, StoreErrorKind, StoreKey, Stored, Version};
 use crate::ticket::TicketHash;
 use crate::{Error, Timestamp};
-use std::time::Duration;
 
 /// How long after a renewal a request with a ticket from before counts as one that was sent before it: it comes from a
 /// browser that has the new ticket or is about to get it. Longer than requests are under way; short, because a browser
@@ -58,9 +59,21 @@ impl Located {
         now >= self.expires_at.min(limits.latest_end(self.body.created))
     }
 
+    /// How long the session lives from now if nobody comes back, if it ends at all.
+    pub(super) fn left(&self, now: Timestamp) -> Option<Duration> {
+        (self.expires_at < Timestamp::MAX).then(|| self.expires_at.since(now))
+    }
+
     pub(super) fn record(&self) -> Record {
         Record::new(self.body.encode(), self.expires_at, self.owner.clone())
     }
+}
+
+/// What CSRF tokens are made from at this time, if there is a session.
+pub(super) fn csrf_secrets(located: Option<Arc<Located>>, now: Timestamp) -> CsrfSecrets {
+    let Some(Located { body, .. }) = located.as_deref() else { return CsrfSecrets::default() };
+    let former = body.former_csrf.filter(|former| now < former.until);
+    CsrfSecrets { current: Some(body.csrf_secret()), former: former.map(|former| former.secret) }
 }
 
 impl Body {

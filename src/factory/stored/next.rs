@@ -2,9 +2,10 @@
 //! a whole. Arithmetic on records, without a store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::anchor::Unwritten;
-use super::body::{Body, Former, FormerCsrf};
+use super::body::{Body, Former, FormerCsrf, Retired};
 use super::claims::Claims;
 use super::located::Located;
 use super::{Event, Inner, Overwrite};
@@ -119,15 +120,12 @@ fn restarted<S>(
     renewal: &Renewal,
     now: Timestamp,
 ) -> Arc<Located> {
-    let mut body = new_body(&renewal.ticket.hash(), commit);
-    body.epoch = renewal.epoch();
-    body.renewed = now;
-    body.retired = seen.body.retired.clone();
-    if let Some(former) = &seen.body.former {
-        body.retired.push(&former.ticket);
-    }
-    body.former =
-        Some(Former { ticket: seen.body.ticket, until: Timestamp::from_micros(i64::MIN) });
+    let former = &seen.body;
+    let mut body = new_body(&former.ticket, commit);
+    (body.former, body.retired) = (former.former, former.retired.clone());
+    let csrf = body.csrf;
+    body.renew(renewal, now, inner.settings.grace);
+    body.csrf = csrf;
     Arc::new(Located {
         key: seen.key,
         version: seen.version,
@@ -146,7 +144,7 @@ pub(super) fn new_body(ticket: &TicketHash, commit: &Commit) -> Body {
         epoch: 0,
         ticket: *ticket,
         former: None,
-        retired: super::body::Retired::default(),
+        retired: Retired::default(),
         csrf: wishes.csrf.map(|made| made.secret),
         former_csrf: None,
         limits: wishes.limits.flatten(),
@@ -156,7 +154,7 @@ pub(super) fn new_body(ticket: &TicketHash, commit: &Commit) -> Body {
 }
 
 impl Body {
-    fn renew(&mut self, renewal: &Renewal, now: Timestamp, grace: std::time::Duration) {
+    fn renew(&mut self, renewal: &Renewal, now: Timestamp, grace: Duration) {
         let until = match renewal.reason {
             Reason::Age if !self.ticket.is(&renewal.former) => return, // another request has renewed it meanwhile
             Reason::Age => {

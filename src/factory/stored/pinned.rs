@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::Event;
 use super::anchor::{Anchor, Unwritten, Written};
 use super::budget::Budget;
-use super::located::Located;
-use super::visit::secrets;
+use super::located::{Located, csrf_secrets};
 use crate::csrf::CsrfSecrets;
 use crate::factory::{Commit, Opened};
 use crate::session::{BoxFuture, ClaimId, Limits, Reloaded, Remote};
@@ -52,14 +51,10 @@ impl<S: Store> Pinned<S> {
 
     async fn read_again(&self) -> Result<Option<Reloaded>, Error> {
         let Some(seen) = self.located()? else { return Ok(None) };
-        let (inner, now) = (&self.anchor.inner, self.anchor.now());
-        let asked = inner.store.load(&seen.key);
-        let stored = inner.call(&inner.budget(), "opened", asked).await?;
-        let Some(stored) = stored else { return Ok(None) };
-        let located = Located::read("opened", seen.key, stored, now)?;
-        if located.body.epoch != seen.body.epoch || located.has_ended(&inner.settings.limits, now) {
-            return Ok(None);
-        }
+        let budget = self.anchor.inner.budget();
+        let there = self.anchor.reload(&budget, "opened", &seen).await?;
+        let Some(located) = there else { return Ok(None) };
+        let now = self.anchor.now();
         let opened = Opened::live(now, located.body.created, located.body.entries.clone(), ())
             .idle_left(located.left(now));
         let (owner, limits): (_, Option<Limits>) = (located.owner.clone(), located.body.limits);
@@ -113,13 +108,7 @@ impl<S: Store> Pinned<S> {
         let (Some((next, count)), Some(seen)) = (offered, self.anchor.located()) else {
             return Ok(());
         };
-        let inner = &self.anchor.inner;
-        let stored = inner.call(budget, "kept", inner.store.load(&seen.key)).await?;
-        if let Some(stored) = stored
-            && stored.version != seen.version
-            && stored.record == next.record()
-        {
-            let kept = Located::read("kept", seen.key, stored, self.anchor.now())?;
+        if let Some(kept) = self.anchor.find_out(budget, &seen, &next).await? {
             commit.continue_from(&kept.body.entries, count)?;
             self.anchor.set_located(Some(kept));
         }
@@ -157,7 +146,7 @@ impl<S: Store> Remote for Pinned<S> {
     }
 
     fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets {
-        secrets(self.located().ok().flatten(), now)
+        csrf_secrets(self.located().ok().flatten(), now)
     }
 
     fn pin(&self, _: bool) -> Arc<dyn Remote> {

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::Inner;
 use super::anchor::Anchor;
-use super::located::Located;
+use super::located::{Located, csrf_secrets};
 use super::pinned::{Outcome, Pinned};
 use crate::csrf::CsrfSecrets;
 use crate::factory::plan::Due;
@@ -133,25 +133,6 @@ async fn prolong<S: Store>(visit: Weak<Visit<S>>, pause: Duration) {
     }
 }
 
-impl Located {
-    /// How long the session lives from now if nobody comes back, if it ends at all.
-    pub(super) fn left(&self, now: Timestamp) -> Option<Duration> {
-        (self.expires_at < Timestamp::MAX).then(|| self.expires_at.since(now))
-    }
-
-    fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets {
-        let former = self.body.former_csrf.filter(|former| now < former.until);
-        CsrfSecrets {
-            current: Some(self.body.csrf_secret()),
-            former: former.map(|former| former.secret),
-        }
-    }
-}
-
-pub(super) fn secrets(located: Option<Arc<Located>>, now: Timestamp) -> CsrfSecrets {
-    located.map(|located| located.csrf_secrets(now)).unwrap_or_default()
-}
-
 /// A request's session does not do what only a handle does.
 fn only_of_a_handle<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, Error>> {
     Box::pin(std::future::ready(Err(Error::NotSupported { what: "keeping a session by hand" })))
@@ -185,7 +166,7 @@ impl<S: Store> Remote for Visit<S> {
     }
 
     fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets {
-        secrets(self.anchor.located(), now)
+        csrf_secrets(self.anchor.located(), now)
     }
 
     fn pin(&self, follows: bool) -> Arc<dyn Remote> {
