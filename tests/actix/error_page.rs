@@ -6,36 +6,12 @@ use std::sync::{Arc, Mutex};
 use actix_web::http::header::{CONTENT_TYPE, COOKIE};
 use actix_web::test::{TestRequest, init_service};
 use actix_web::{App, web};
-use cloakroom::cookie::{CookieHeader, SetCookies};
-use cloakroom::factory::{Commit, Opened};
 use cloakroom::testing::errors;
-use cloakroom::{CsrfLayer, Error, Session, SessionFactory, SessionLayer, Timestamp};
+use cloakroom::{CsrfLayer, Error, Session, SessionLayer};
 
 use crate::ask;
+use crate::failing::Failing;
 use crate::log::Log;
-
-/// Fails once with this, when a session is opened or when it is kept.
-#[derive(Default)]
-struct Failing {
-    open: Mutex<Option<Error>>,
-    commit: Mutex<Option<Error>>,
-}
-
-impl SessionFactory for Failing {
-    type Base = ();
-
-    async fn open(&self, _: CookieHeader<'_>) -> Result<Opened<()>, Error> {
-        self.open
-            .lock()
-            .unwrap()
-            .take()
-            .map_or_else(|| Ok(Opened::absent(Timestamp::from_secs(0), ())), Err)
-    }
-
-    async fn commit(&self, (): &(), _: Commit) -> Result<SetCookies, Error> {
-        self.commit.lock().unwrap().take().map_or_else(|| Ok(SetCookies::none()), Err)
-    }
-}
 
 /// The page of this error has its status and the sentence for visitors, and the log says all of it, once.
 macro_rules! check {

@@ -5,6 +5,8 @@
 
 mod error_page;
 mod example;
+#[path = "../it/failing.rs"]
+mod failing;
 mod guard;
 #[path = "../it/log.rs"]
 mod log;

@@ -8,39 +8,15 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::routing::{get, post};
-use cloakroom::cookie::{CookieHeader, SetCookies};
-use cloakroom::factory::{Commit, Opened};
 use cloakroom::testing::errors;
-use cloakroom::{CsrfLayer, Error, Session, SessionFactory, SessionLayer, Timestamp};
+use cloakroom::{CsrfLayer, Error, Session, SessionLayer};
 use http::header::{CONTENT_TYPE, COOKIE};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
 
+use crate::failing::Failing;
 use crate::log::Log;
-
-/// Fails once with this, when a session is opened or when it is kept.
-#[derive(Default)]
-struct Failing {
-    open: Mutex<Option<Error>>,
-    commit: Mutex<Option<Error>>,
-}
-
-impl SessionFactory for Failing {
-    type Base = ();
-
-    async fn open(&self, _: CookieHeader<'_>) -> Result<Opened<()>, Error> {
-        self.open
-            .lock()
-            .unwrap()
-            .take()
-            .map_or_else(|| Ok(Opened::absent(Timestamp::from_secs(0), ())), Err)
-    }
-
-    async fn commit(&self, (): &(), _: Commit) -> Result<SetCookies, Error> {
-        self.commit.lock().unwrap().take().map_or_else(|| Ok(SetCookies::none()), Err)
-    }
-}
 
 /// The page of this error has its status and the sentence for visitors, and the log says all of it, once.
 async fn check(app: Router, request: Request<Body>, error: &(StatusCode, String, &str)) {

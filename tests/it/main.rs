@@ -7,6 +7,7 @@ mod candidates;
 mod cookie;
 mod error_page;
 mod factory;
+mod failing;
 mod flash;
 mod forged;
 mod histories;
