@@ -85,15 +85,10 @@ struct Place {
     factory: Arc<dyn AnyFactory>,
     /// That of the layer around, which has another factory, or none.
     outer: OnceLock<Slot>,
-    opened: OnceCell<Open>,
+    opened: OnceCell<(Session, AnyBase)>,
+    /// Whether the browser fetches the page before anybody asks for it; known when the session is opened.
+    is_prefetch: AtomicBool,
     closed: AtomicBool,
-}
-
-struct Open {
-    session: Session,
-    base: AnyBase,
-    /// Whether the browser fetches the page before anybody asks for it.
-    is_prefetch: bool,
 }
 
 /// How a layer comes to the slot of a request.
@@ -115,9 +110,13 @@ impl Slot {
         factory: &Arc<dyn AnyFactory>,
         mut put: impl FnMut(Self) -> Option<Self>,
     ) -> Entry {
-        let (outer, closed) = (OnceLock::new(), AtomicBool::new(false));
-        let place = Place { factory: factory.clone(), outer, opened: OnceCell::new(), closed };
-        let own = Self(Arc::new(place));
+        let own = Self(Arc::new(Place {
+            factory: factory.clone(),
+            outer: OnceLock::new(),
+            opened: OnceCell::new(),
+            is_prefetch: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }));
         let Some(outer) = put(own.clone()) else { return Entry::Own(own) };
         if let Some(same) = outer.of(factory).cloned() {
             put(same);
@@ -141,13 +140,13 @@ impl Slot {
     pub(crate) async fn session(&self, headers: &HeaderMap) -> Result<Session, Error> {
         let place = &*self.0;
         let open = || async {
-            let (session, base) = place.factory.open(headers).await?;
+            let opened = place.factory.open(headers).await?;
             let purposes = headers.get_all(SEC_PURPOSE).into_iter();
             let purposes = purposes.filter_map(|field| field.to_str().ok());
-            let is_prefetch = has_word(purposes, &["prefetch"]);
-            Ok::<_, Error>(Open { session, base, is_prefetch })
+            place.is_prefetch.store(has_word(purposes, &["prefetch"]), Ordering::SeqCst);
+            Ok::<_, Error>(opened)
         };
-        let session = place.opened.get_or_try_init(open).await?.session.clone();
+        let session = place.opened.get_or_try_init(open).await?.0.clone();
         if place.closed.load(Ordering::SeqCst) {
             // Asked for after the response began: still good for reading, writes are refused.
             session.refuse_writes();
@@ -160,13 +159,14 @@ impl Slot {
         if self.0.closed.swap(true, Ordering::SeqCst) {
             return None;
         }
-        let open = self.0.opened.get()?;
-        if let Some((usage, is_gone)) = open.session.close_at_rest() {
+        let (session, base) = self.0.opened.get()?;
+        if let Some((usage, is_gone)) = session.close_at_rest() {
             let head = Head::new(SetCookies::none(), usage.seen, usage.has_token);
             return Some(Closed::AtRest(head.of_gone(is_gone)));
         }
-        let (factory, base) = (self.0.factory.clone(), open.base.clone());
-        let commit = open.session.close(answer.ending(open.is_prefetch));
+        let (factory, base) = (self.0.factory.clone(), base.clone());
+        let is_prefetch = self.0.is_prefetch.load(Ordering::SeqCst);
+        let commit = session.close(answer.ending(is_prefetch));
         Some(Closed::Changed(Changed { factory, base, commit }))
     }
 }

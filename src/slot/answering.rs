@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 
 use super::{Answer, Closed, Entry, Head, Keeping, Outgoing, Slot};
 use crate::Error;
+use crate::cookie::SetCookies;
 use crate::error::causes;
 
 /// What goes out where the session could not be kept.
@@ -32,6 +33,16 @@ enum Handled {
     Failed,
 }
 
+impl Handled {
+    const fn so_far<R, X>(polled: &Poll<Result<R, X>>) -> Self {
+        match polled {
+            Poll::Pending => Self::NotYet,
+            Poll::Ready(Ok(_)) => Self::Answered,
+            Poll::Ready(Err(_)) => Self::Failed,
+        }
+    }
+}
+
 pin_project! {
     /// A handler at work, and what becomes of its session.
     pub(crate) struct Answering<F, E>
@@ -39,13 +50,12 @@ pin_project! {
         F: Future,
     {
         #[pin]
-        handler: F,
+        stage: Stage<F>,
         // `None` where a layer around this one keeps the session.
         slot: Option<Slot>,
         is_head: bool,
         on_error: E,
         handled: Handled,
-        keeping: Option<(Keeping, F::Output)>,
     }
 
     impl<F, E> PinnedDrop for Answering<F, E>
@@ -54,15 +64,28 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let keeping = match (this.keeping.take(), this.slot) {
-                (Some((keeping, _)), _) => Some(keeping),
-                (None, Some(slot)) => unanswered(slot, *this.handled),
-                (None, None) => None,
+            let keeping = match (this.stage.project(), this.slot) {
+                (AtStage::Keeping { kept }, _) => kept.take().map(|(keeping, _)| keeping),
+                (AtStage::Handling { .. }, Some(slot)) => unanswered(slot, *this.handled),
+                (AtStage::Handling { .. }, None) => None,
             };
             if let Some(keeping) = keeping {
                 keep_in_background(keeping);
             }
         }
+    }
+}
+
+pin_project! {
+    // One after the other, so that both lie in the same place: the future is moved before it is polled.
+    #[project = AtStage]
+    enum Stage<F>
+    where
+        F: Future,
+    {
+        Handling { #[pin] handler: F },
+        // `None` when it is over.
+        Keeping { kept: Option<(Keeping, F::Output)> },
     }
 }
 
@@ -72,7 +95,8 @@ impl<F: Future, E> Answering<F, E> {
             Entry::Own(slot) => Some(slot),
             Entry::Outer => None,
         };
-        Self { handler, slot, is_head, on_error, handled: Handled::NotYet, keeping: None }
+        let stage = Stage::Handling { handler };
+        Self { stage, slot, is_head, on_error, handled: Handled::NotYet }
     }
 }
 
@@ -85,39 +109,45 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if this.keeping.is_none() {
+        let mut this = self.project();
+        if let AtStage::Handling { handler } = this.stage.as_mut().project() {
             *this.handled = Handled::Failed;
-            let polled = this.handler.poll(context);
-            *this.handled = match polled {
-                Poll::Pending => Handled::NotYet,
-                Poll::Ready(Ok(_)) => Handled::Answered,
-                Poll::Ready(Err(_)) => Handled::Failed,
-            };
-            let mut answered = ready!(polled);
+            // Passed on where it lies: most responses have nothing to wait for, and are large to move.
+            let mut polled = handler.poll(context);
+            *this.handled = Handled::so_far(&polled);
+            let Poll::Ready(answered) = &mut polled else { return Poll::Pending };
             let slot = this.slot.as_ref();
-            match slot.and_then(|slot| close(slot, *this.is_head, &mut answered)) {
-                None => return Poll::Ready(answered),
-                Some(keeping) => *this.keeping = Some((keeping, answered)),
-            }
+            let Some(keeping) = slot.and_then(|slot| close(slot, *this.is_head, answered)) else {
+                return polled;
+            };
+            let kept = Some((keeping, ready!(polled)));
+            this.stage.set(Stage::Keeping { kept });
         }
-        let Some((keeping, _)) = this.keeping else { return Poll::Pending };
-        let kept = ready!(Pin::new(keeping).poll(context));
-        let Some((_, answered)) = this.keeping.take() else { return Poll::Pending };
-        if let Err((error, _)) = &kept {
+        let AtStage::Keeping { kept } = this.stage.project() else { return Poll::Pending };
+        let Some((keeping, _)) = kept else { return Poll::Pending };
+        let head = ready!(Pin::new(keeping).poll(context));
+        let Some((_, answered)) = kept.take() else { return Poll::Pending };
+        if let Err((error, _)) = &head {
             report(error);
         }
-        Poll::Ready(answered.map(|mut response| {
-            match kept {
-                Ok(head) => head.apply(&mut response),
-                Err((error, cookies)) => {
-                    response = this.on_error.instead_of(response, &error);
-                    Head::refuse_with(cookies, &mut response);
-                }
-            }
-            response
-        }))
+        Poll::Ready(answered.map(|response| with_head(response, head, this.on_error)))
     }
+}
+
+/// The response with the head that its session gives it, or the one for a session that could not be kept.
+fn with_head<R: Outgoing>(
+    mut response: R,
+    head: Result<Head, (Error, SetCookies)>,
+    on_error: &impl InsteadOf<R>,
+) -> R {
+    match head {
+        Ok(head) => head.apply(&mut response),
+        Err((error, cookies)) => {
+            response = on_error.instead_of(response, &error);
+            Head::refuse_with(cookies, &mut response);
+        }
+    }
+    response
 }
 
 /// What is to be kept before the answer is passed on, be it a response or the service's own error (S27). Where nothing
@@ -141,6 +171,7 @@ fn close<R: Outgoing, X>(
 }
 
 /// What is left to be kept of a request that got no response.
+#[inline]
 fn unanswered(slot: &Slot, handled: Handled) -> Option<Keeping> {
     let answer = match handled {
         Handled::Answered => return None,
