@@ -500,15 +500,13 @@ impl Session {
         let Opened { entries, brought, facts, base } = opened;
         let reads = Reads::new(facts.server.is_some());
         let gone = facts.origin == Origin::Superseded;
-        let opened = entries.clone();
-        let bounds = facts.bounds;
-        let mut state = State { opened, entries, reads, bounds, gone, ..State::default() };
-        for change in brought {
-            state.usage.wrote = true;
-            // Setting a value cannot fail.
-            let _ = state.note(change);
+        let (opened, bounds) = (entries.clone(), facts.bounds);
+        let state = Mutex::new(State { opened, entries, reads, bounds, gone, ..State::default() });
+        let session = Self { shared: Arc::new(Shared { facts, state }) };
+        if !brought.is_empty() {
+            session.lock().bring(brought);
         }
-        (Self { shared: Arc::new(Shared { facts, state: Mutex::new(state) }) }, base)
+        (session, base)
     }
 
     /// Ends the time for writing if this request leaves nothing to keep, and says how it used the session.
@@ -614,6 +612,15 @@ impl Session {
 }
 
 impl State {
+    /// Makes these changes as if the handler did.
+    fn bring(&mut self, changes: Vec<Change>) {
+        self.usage.wrote = true;
+        for change in changes {
+            // Setting a value cannot fail.
+            let _ = self.note(change);
+        }
+    }
+
     /// Whether nothing but looking was done.
     fn rests(&self) -> bool {
         let Self { usage, wishes, claims, .. } = self;

@@ -15,7 +15,6 @@ use tokio::runtime::Handle;
 
 use super::{Answer, Closed, Entry, Head, Keeping, Outgoing, Slot};
 use crate::Error;
-use crate::cookie::SetCookies;
 use crate::error::causes;
 
 /// What goes out where the session could not be kept.
@@ -126,28 +125,21 @@ where
         let AtStage::Keeping { kept } = this.stage.project() else { return Poll::Pending };
         let Some((keeping, _)) = kept else { return Poll::Pending };
         let head = ready!(Pin::new(keeping).poll(context));
-        let Some((_, answered)) = kept.take() else { return Poll::Pending };
-        if let Err((error, _)) = &head {
-            report(error);
+        let Some((_, mut answered)) = kept.take() else { return Poll::Pending };
+        match (head, &mut answered) {
+            (Ok(head), Ok(response)) => head.apply(response),
+            (Ok(_), Err(_)) => {}
+            (Err((error, cookies)), _) => {
+                report(&error);
+                answered = answered.map(|response| {
+                    let mut response = this.on_error.instead_of(response, &error);
+                    Head::refuse_with(cookies, &mut response);
+                    response
+                });
+            }
         }
-        Poll::Ready(answered.map(|response| with_head(response, head, this.on_error)))
+        Poll::Ready(answered)
     }
-}
-
-/// The response with the head that its session gives it, or the one for a session that could not be kept.
-fn with_head<R: Outgoing>(
-    mut response: R,
-    head: Result<Head, (Error, SetCookies)>,
-    on_error: &impl InsteadOf<R>,
-) -> R {
-    match head {
-        Ok(head) => head.apply(&mut response),
-        Err((error, cookies)) => {
-            response = on_error.instead_of(response, &error);
-            Head::refuse_with(cookies, &mut response);
-        }
-    }
-    response
 }
 
 /// What is to be kept before the answer is passed on, be it a response or the service's own error (S27). Where nothing

@@ -10,7 +10,7 @@ use super::budget::Budget;
 use super::located::Located;
 use super::next::{Renewal, next};
 use super::{Event, Inner};
-use crate::session::{ClaimId, Commit};
+use crate::session::{BoxFuture, ClaimId, Commit};
 use crate::store::{Replaced, Store, Turn};
 use crate::{Error, Timestamp, Value};
 
@@ -235,7 +235,8 @@ impl<S: Store> Anchor<S> {
         let replaced = match inner.call(budget, "kept", asked).await {
             Ok(replaced) => replaced,
             Err(error) => {
-                let found = self.find_out(budget, seen, &next).await;
+                // Boxed, because it is rare, and all writes would be as large.
+                let found = Box::pin(self.find_out(budget, seen, &next)).await;
                 return found.ok().flatten().map(Offer::Taken).ok_or(error);
             }
         };
@@ -313,14 +314,17 @@ impl<'a, S: Store> Patience<'a, S> {
         Ok(())
     }
 
-    async fn try_again(&mut self, seen: &Located) -> Result<(), Error> {
-        if self.turn.is_none() {
-            self.take_turn(seen).await?;
-        } else {
-            pause(self.budget, self.attempt).await?;
-        }
-        self.attempt += 1;
-        Ok(())
+    /// Boxed, because it is rare, and all writes would be as large.
+    fn try_again<'b>(&'b mut self, seen: &'b Located) -> BoxFuture<'b, Result<(), Error>> {
+        Box::pin(async move {
+            if self.turn.is_none() {
+                self.take_turn(seen).await?;
+            } else {
+                pause(self.budget, self.attempt).await?;
+            }
+            self.attempt += 1;
+            Ok(())
+        })
     }
 }
 

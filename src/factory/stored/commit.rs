@@ -7,7 +7,7 @@ use super::anchor::{Anchor, Unwritten, Written};
 use super::body::Body;
 use super::budget::Budget;
 use super::located::Located;
-use super::next::{Reason, Renewal, new_body};
+use super::next::{Reason, Renewal, begun};
 use super::visit::Visit;
 use crate::Error;
 use crate::cookie::SetCookies;
@@ -116,19 +116,17 @@ impl<S: Store> Visit<S> {
         let inner = &self.anchor.inner;
         for _ in 0..CREATE_ATTEMPTS {
             let ticket = Ticket::generate(&*inner.settings.random)?;
-            let (body, now) = (new_body(&ticket.hash(), commit), self.anchor.now());
-            let (limits, owner) = (inner.limits_of(&body), commit.wishes().owner.clone().flatten());
-            let (key, end) =
-                (StoreKey::from_bytes(ticket.locator()), limits.end(body.created, now));
-            if end <= now {
+            let now = self.anchor.now();
+            let mut begun = begun(inner, &ticket, commit, now);
+            if begun.expires_at <= now {
                 // The request took longer than a session may live that began with it.
                 return Ok(self.gone(commit));
             }
-            let record = Record::new(body.encode(), end, owner.clone());
-            if let Created::Done(version) = self.anchor.create(budget, &key, &record).await? {
-                let sent = self.send(&ticket, &body);
-                let located = Located { key, version, expires_at: end, owner, body };
-                self.has_kept(Some(Arc::new(located)));
+            let created = self.anchor.create(budget, &begun.key, &begun.record()).await?;
+            if let Created::Done(version) = created {
+                Arc::make_mut(&mut begun).version = version;
+                let sent = self.send(&ticket, &begun.body);
+                self.has_kept(Some(begun));
                 return sent;
             }
         }
@@ -138,13 +136,17 @@ impl<S: Store> Visit<S> {
     /// Keeps the changes, under a new ticket where there is a reason for one.
     async fn replace(&self, budget: &Budget, commit: &mut Commit, reason: Option<Reason>) -> Sent {
         let renewal = reason.map(|reason| self.renewal(reason)).transpose()?.flatten();
-        let (written, refused) = self.write(budget, commit, renewal.as_ref()).await?;
+        let renewal = renewal.as_deref();
+        let (written, refused) = self.write(budget, commit, renewal).await?;
         let kept = match written {
             Written::Kept(kept) => kept,
-            Written::Gone(there) => return self.overtaken(budget, commit, there, reason).await,
+            Written::Gone(there) => {
+                // Boxed, because it is rare, and all commits would be as large.
+                return Box::pin(self.overtaken(budget, commit, there, reason)).await;
+            }
         };
         self.has_kept(Some(kept.clone()));
-        let cookies = self.send_after(commit, &kept, renewal.as_ref())?;
+        let cookies = self.send_after(commit, &kept, renewal)?;
         // The old ticket is dead by now: the new one goes out with whatever response there is.
         let must_hold = matches!(reason, Some(Reason::Rights | Reason::Restart));
         let confirmed =
@@ -165,15 +167,26 @@ impl<S: Store> Visit<S> {
         commit: &mut Commit,
         renewal: Option<&Renewal>,
     ) -> Result<(Written, Option<Error>), Error> {
-        let refused = match self.anchor.write(budget, commit, renewal, |_| {}).await {
-            Ok(written) => return Ok((written, None)),
-            Err(Unwritten::Failed(error)) => return Err(error),
-            Err(Unwritten::Refused(error)) => error,
-        };
+        match self.anchor.write(budget, commit, renewal, |_| {}).await {
+            Ok(written) => Ok((written, None)),
+            Err(Unwritten::Failed(error)) => Err(error),
+            // Boxed, because it is rare, and all commits would be as large.
+            Err(Unwritten::Refused(error)) => {
+                Box::pin(self.write_without_changes(budget, commit, renewal, error)).await
+            }
+        }
+    }
+
+    async fn write_without_changes(
+        &self,
+        budget: &Budget,
+        commit: &mut Commit,
+        renewal: Option<&Renewal>,
+        refused: Error,
+    ) -> Result<(Written, Option<Error>), Error> {
         commit.drop_changes();
         commit.return_claims();
-        let wishes = commit.wishes();
-        if !wishes.has_any() && commit.claims().is_empty() {
+        if !commit.wishes().has_any() && commit.claims().is_empty() {
             return Err(refused);
         }
         match self.anchor.write(budget, commit, renewal, |_| {}).await {
@@ -204,11 +217,11 @@ impl<S: Store> Visit<S> {
     }
 
     /// The ticket that takes the place of the old one.
-    fn renewal(&self, reason: Reason) -> Result<Option<Renewal>, Error> {
+    fn renewal(&self, reason: Reason) -> Result<Option<Box<Renewal>>, Error> {
         let Some(ticket) = &self.ticket else { return Ok(None) };
         let former = ticket.hash();
         let ticket = ticket.renewed(&*self.anchor.inner.settings.random)?;
-        Ok(Some(Renewal { ticket, former, reason }))
+        Ok(Some(Box::new(Renewal { ticket, former, reason })))
     }
 
     /// The cookie that goes out after `kept` was written: the new ticket, or the one that there is where it was said how

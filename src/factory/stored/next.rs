@@ -10,7 +10,7 @@ use super::claims::Claims;
 use super::located::Located;
 use super::{Event, Inner, Overwrite};
 use crate::session::Commit;
-use crate::store::Store;
+use crate::store::{Store, StoreKey, Version};
 use crate::ticket::{Ticket, TicketHash};
 use crate::{Entries, Error, Timestamp};
 
@@ -135,8 +135,24 @@ fn restarted<S>(
     })
 }
 
-/// A session that begins with this request.
-pub(super) fn new_body(ticket: &TicketHash, commit: &Commit) -> Body {
+/// A session that begins with this request, as it is to be kept.
+pub(super) fn begun<S>(
+    inner: &Inner<S>,
+    ticket: &Ticket,
+    commit: &Commit,
+    now: Timestamp,
+) -> Arc<Located> {
+    let limits = commit.wishes().limits.flatten().unwrap_or(inner.settings.limits);
+    Arc::new(Located {
+        key: StoreKey::from_bytes(ticket.locator()),
+        version: Version::FIRST,
+        expires_at: limits.end(commit.now(), now),
+        owner: commit.wishes().owner.clone().flatten(),
+        body: new_body(&ticket.hash(), commit),
+    })
+}
+
+fn new_body(ticket: &TicketHash, commit: &Commit) -> Body {
     let wishes = commit.wishes();
     Body {
         created: commit.now(),

@@ -14,7 +14,7 @@ impl<S> Inner<S> {
 
     /// What a session asks for that is used `now`: another ticket, if its own is old enough (S30), or another end.
     pub(super) fn due(&self, seen: &Located, now: Timestamp) -> Due {
-        let is_old = |span| now.since(seen.body.renewed) >= span;
+        let is_old = |span| now >= seen.body.renewed.saturating_add(span);
         if self.settings.renew_every.is_some_and(is_old) {
             return Due::Renewal;
         }
@@ -27,6 +27,6 @@ impl<S> Inner<S> {
     fn is_worth_moving(&self, limits: &Limits, old: Timestamp, new: Timestamp) -> bool {
         let Some(idle) = limits.idle else { return old != new };
         let threshold = self.settings.touch_after.unwrap_or(idle / 10);
-        new.since(old).max(old.since(new)) > threshold
+        u128::from(new.as_micros().abs_diff(old.as_micros())) > threshold.as_micros()
     }
 }
