@@ -91,11 +91,8 @@ pub fn judge(history: &History) -> Vec<Breach> {
 /// The promises that are known not to be kept in such a run: they are counted instead of reported.
 ///
 /// A request that goes away while its session is being kept is kept to the end, as half of it must not be (S69): its
-/// new ticket has no response to go with, and nobody sees the messages that it took. And taking messages writes the
-/// record with the end that was loaded: if the request then fails, a touch beside it is undone, or it or a periodic
-/// renewal gave way to that.
+/// new ticket has no response to go with, and nobody sees the messages that it took.
 pub fn known(history: &History) -> Vec<&'static str> {
-    let it = Judge { it: history, breaches: RefCell::default() };
     let is_lost = |seen: &&Seen| seen.was_dropped() && seen.has_answered;
     let mut known = Vec::new();
     for seen in history.seen.iter().filter(is_lost) {
@@ -105,11 +102,6 @@ pub fn known(history: &History) -> Vec<&'static str> {
         if seen.op == Op::Pop {
             known.push(NOT_LOST);
         }
-    }
-    let undoes =
-        |seen: &Seen| seen.op == Op::Pop && it.is_faulted(seen) && it.other(seen).op.only_looks();
-    if history.seen.iter().any(undoes) {
-        known.push(NOT_SHORTER);
     }
     known
 }
