@@ -348,3 +348,129 @@ async fn s62_a_closure_that_looks_at_its_session_in_the_replay_waits_for_nobody(
     assert!(stored.look(&cookie).await.contains("n=101"));
     let _ = stored.site.layer().layer(service_fn(async |_: http::Request<()>| Ok::<_, Infallible>(Response::new(String::new())))).oneshot(with_cookie(None)).await;
 }
+
+/// A commit that the store refused, and another request that came to the same: each counts.
+#[tokio::test]
+async fn s62_s74_a_commit_that_failed_is_not_taken_for_another_s_that_says_the_same() {
+    for limits in [
+        Limits { idle: None, absolute: Some(seconds(3600)), persistent: false },
+        // The last minutes of a session with both limits.
+        Limits { idle: Some(seconds(1200)), absolute: Some(seconds(1500)), persistent: false },
+    ] {
+        let clock = FakeClock::at(1_700_000_000.0);
+        let store = FaultyStore::new(MemoryStore::builder().clock(clock.clone()).build());
+        let builder = StoredFactory::builder(store.clone()).clock(clock.clone()).limits(limits);
+        let site = Site::new(builder.build().unwrap());
+        let begin = async |session: Session| session.insert("n", 0);
+        let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
+        clock.advance(seconds(600));
+        let add = async |session: Session| session.modify("n", |n: &mut u32| *n += 1).unwrap();
+        let mut handle = site.visit(&*cookie, handle).await.result;
+        handle.modify("n", |n: &mut u32| *n += 1).unwrap();
+        store.fail(Call::Replace, Fault::Before(StoreErrorKind::TimedOut));
+        store.fail(Call::Load, Fault::Before(StoreErrorKind::Unavailable));
+        assert!(matches!(handle.commit().await, Err(Error::Store { .. })));
+        store.heal();
+        clock.advance(seconds(1));
+        site.visit(&*cookie, add).await;
+        clock.advance(seconds(1));
+        assert_eq!(handle.commit().await.unwrap(), Standing::Live);
+        let look = async |session: Session| session.get::<u32>("n").unwrap();
+        assert_eq!(site.visit(&*cookie, look).await.result, Some(2), "{limits:?}");
+    }
+}
+
+/// The same of two requests, where the other one's write falls between the call that failed and the look after it.
+#[tokio::test]
+async fn s62_s74_a_request_that_the_store_refused_is_not_taken_for_another_that_says_the_same() {
+    use cloakroom::Timestamp;
+    use cloakroom::store::{Created, Record, Replaced, Result, Store, StoreKey, Touched, Version};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Fails one `replace` without effect, and has another request go first by then.
+    #[derive(Clone)]
+    struct Between(MemoryStore, Arc<AtomicBool>, FakeClock, Arc<Mutex<String>>);
+
+    impl Store for Between {
+        async fn load(&self, key: &StoreKey) -> Result<Option<cloakroom::store::Stored>> {
+            self.0.load(key).await
+        }
+        async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
+            self.0.create(key, record).await
+        }
+        async fn replace(&self, key: &StoreKey, version: Version, record: &Record) -> Result<Replaced> {
+            if !self.1.swap(false, Ordering::SeqCst) {
+                return self.0.replace(key, version, record).await;
+            }
+            let cookie = self.3.lock().unwrap().clone();
+            let add = service_fn(async |request: http::Request<()>| {
+                let session = Session::of(&request).await.unwrap();
+                session.modify("n", |n: &mut u32| *n += 1).unwrap();
+                Ok::<_, Infallible>(Response::new(String::new()))
+            });
+            let layer = layer_of(self.0.clone(), self.2.clone());
+            assert_eq!(layer.layer(add).oneshot(with_cookie(&*cookie)).await.unwrap().status(), 200);
+            Err(StoreErrorKind::TimedOut.into())
+        }
+        async fn touch(&self, key: &StoreKey, seen: Version, end: Timestamp) -> Result<Touched> {
+            self.0.touch(key, seen, end).await
+        }
+        async fn remove(&self, key: &StoreKey) -> Result<bool> {
+            self.0.remove(key).await
+        }
+        async fn await_replication(&self, key: &StoreKey) -> Result<()> {
+            self.0.await_replication(key).await
+        }
+    }
+
+    fn factory_of<S: Store>(store: S, clock: FakeClock) -> StoredFactory<S> {
+        let limits = Limits { idle: None, absolute: Some(seconds(3600)), persistent: false };
+        StoredFactory::builder(store).clock(clock).limits(limits).build().unwrap()
+    }
+
+    fn layer_of(store: impl Store, clock: FakeClock) -> cloakroom::SessionLayer {
+        cloakroom::SessionLayer::new(factory_of(store, clock))
+    }
+
+    let clock = FakeClock::at(1_700_000_000.0);
+    let store = MemoryStore::builder().clock(clock.clone()).build();
+    let (armed, jar) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(String::new())));
+    let site = Site::new(factory_of(Between(store, armed.clone(), clock.clone(), jar.clone()), clock));
+    let begin = async |session: Session| session.insert("n", 0);
+    let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
+    jar.lock().unwrap().clone_from(&cookie);
+    armed.store(true, Ordering::SeqCst);
+    let add = async |session: Session| session.modify("n", |n: &mut u32| *n += 1).unwrap();
+    let status = site.visit(&*cookie, add).await.response.status();
+    let look = async |session: Session| session.get::<u32>("n").unwrap();
+    let n = site.visit(&*cookie, look).await.result.unwrap();
+    let acknowledged = 1 + u32::from(status == StatusCode::OK);
+    assert_eq!(n, acknowledged, "answered {status}");
+}
+
+/// A handle on what was to follow a logout that could not be kept is no handle on what was to be over.
+#[tokio::test]
+async fn s64_a_handle_on_what_follows_a_logout_that_failed_is_gone() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let site = Site::new(StoredFactory::new(store.clone()));
+    let begin = async |session: Session| {
+        session.set_owner("ada").unwrap();
+        session.insert("n", 0)
+    };
+    let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
+    let visit = site.visit(&*cookie, async |session: Session| {
+        session.invalidate().unwrap();
+        session.insert("next", 1).unwrap();
+        store.fail(Call::Replace, Fault::Before(StoreErrorKind::Unavailable));
+        session.handle().unwrap()
+    });
+    let visit = visit.await;
+    assert_eq!(visit.response.status(), 503);
+    store.heal();
+    let mut handle = visit.result;
+    handle.insert("of the next one", 1).unwrap();
+    let standing = handle.commit().await.unwrap();
+    let look = async |session: Session| session.keys();
+    assert_eq!(site.visit(&*cookie, look).await.result, ["n"]);
+    assert_eq!(standing, Standing::Gone);
+}

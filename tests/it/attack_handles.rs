@@ -196,3 +196,47 @@ async fn s13_two_expired_cookies_beside_a_live_one_do_not_count() {
     assert_eq!(last, Some(2));
     assert_eq!(site.visit(&*header, n).await.result, Some(2));
 }
+
+/// A handle of a login that could not be kept is gone: it is no handle on the session from before.
+#[tokio::test]
+async fn s19_a_handle_of_a_login_that_the_store_did_not_take_is_gone() {
+    use cloakroom::StoredFactory;
+    use cloakroom::store::{MemoryStore, StoreErrorKind};
+    use cloakroom::testing::{Call, Fault, FaultyStore};
+    let store = FaultyStore::new(MemoryStore::new());
+    let site = Site::new(StoredFactory::new(store.clone()));
+    let begin = async |session: Session| session.insert("n", 0);
+    let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
+    let visit = site.visit(&*cookie, async |session: Session| {
+        session.set_owner("ada").unwrap();
+        store.fail(Call::Replace, Fault::Before(StoreErrorKind::Unavailable));
+        session.handle().unwrap()
+    });
+    let visit = visit.await;
+    assert_eq!(visit.response.status(), 503);
+    store.heal();
+    let mut handle = visit.result;
+    assert_eq!(handle.owner().as_deref(), Some("ada"));
+    handle.insert("ada's", 1).unwrap();
+    assert_eq!(handle.commit().await.unwrap(), Standing::Gone);
+    let look = async |session: Session| session.keys();
+    assert_eq!(site.visit(&*cookie, look).await.result, ["n"]);
+}
+
+/// "Whether the browser keeps the cookie when it is closed": also where the request came with the ticket from before a
+/// periodic renewal.
+#[tokio::test]
+async fn s30_limits_that_are_set_within_the_grace_reach_the_browser() {
+    let stored = Stored::with(|builder| builder.renew_every(seconds(60)));
+    let old = stored.begin().await;
+    stored.clock.advance(seconds(70));
+    let look = async |session: Session| session.len();
+    let new = stored.site.visit(&*old, look).await.cookie().unwrap().to_owned();
+    let set = async |session: Session| session.set_limits(REMEMBERED).unwrap();
+    let visit = stored.site.visit(&*old, set).await;
+    let limits = async |session: Session| session.limits();
+    let later = stored.site.visit(&*new, limits).await;
+    assert_eq!(later.result, Some(REMEMBERED));
+    let cookies = [visit.set_cookies(), later.set_cookies()].concat();
+    assert!(cookies.iter().any(|cookie| cookie.contains("Max-Age")), "{cookies:?}");
+}

@@ -275,3 +275,48 @@ async fn s25_far_away_limits_are_no_limits() {
         println!("{:?}", stored.site.visit(visit.cookie().unwrap(), left).await.result);
     }
 }
+
+/// A library whose session ends when it was moved.
+#[derive(Clone, Default)]
+struct Ends(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl FormerSessions for Ends {
+    type Id = ();
+
+    async fn find(&self, cookies: CookieHeader<'_>) -> Result<Option<Former<()>>, Error> {
+        let is_over = self.0.load(std::sync::atomic::Ordering::SeqCst);
+        let has = matches!(cookies.named("old"), cloakroom::cookie::Candidates::One(_));
+        let values = vec![("user".to_owned(), Value::from_json("\"ada\"").unwrap())];
+        Ok((has && !is_over).then_some(Former { id: (), values }))
+    }
+
+    async fn end(&self, (): &()) -> Result<SetCookie, Error> {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        CookieSettings::new("old").build().unwrap().remove()
+    }
+}
+
+/// Two requests that the browser sends at once with the former cookie: nobody is signed out by the move.
+#[tokio::test]
+async fn s64_of_two_requests_that_move_together_the_second_does_not_sign_out() {
+    let site = Site::new(MovingFactory::new(StoredFactory::new(MemoryStore::new()), Ends::default()));
+    let form = async |session: Session| drop(session.csrf_token().unwrap());
+    let first = site.visit("old=1", form).await;
+    let mut jar = first.cookie_named("__Host-Http-session");
+    let second = site.visit("old=1", form).await;
+    jar = second.cookie_named("__Host-Http-session").or(jar);
+    let user = async |session: Session| session.get::<String>("user").unwrap();
+    assert_eq!(site.visit(&*jar.unwrap(), user).await.result.as_deref(), Some("ada"));
+}
+
+trait Named {
+    fn cookie_named(&self, name: &str) -> Option<String>;
+}
+
+impl<R> Named for crate::site::Visit<R> {
+    fn cookie_named(&self, name: &str) -> Option<String> {
+        let own = |cookie: &&str| cookie.starts_with(name);
+        let cookie = self.set_cookies().into_iter().find(own)?;
+        Some(cookie.split(';').next().unwrap().to_owned())
+    }
+}
