@@ -114,9 +114,8 @@ async fn s62_a_strict_default_that_is_not_kept_is_noticed() {
     let cookie = stored.begin().await;
     const SEAT: Key<u32> = Key::new("seat");
     let visit = stored.site.visit(&*cookie, async |session| {
-        let fast = async |session: Session| {
-            session.get_or_insert_with(SEAT.strict(), || 1).unwrap()
-        };
+        let fast =
+            async |session: Session| session.get_or_insert_with(SEAT.strict(), || 1).unwrap();
         let mine = session.get_or_insert_with(SEAT.strict(), || 2).unwrap();
         let theirs = stored.site.visit(&*cookie, fast).await.result;
         (mine, theirs)
@@ -154,12 +153,15 @@ async fn s84_messages_that_are_taken_and_given_back_are_bounded() {
     let stored = Stored::with(|builder| builder.bounds(bounds));
     let cookie = stored.begin().await;
     for _ in 0..20 {
-        let _ = stored.site.respond(&*cookie, with_status(302), async |session: Session| {
-            let _ = session.pop_flash::<String>("").await.unwrap();
-            for _ in 0..10 {
-                let _ = session.flash("x".repeat(1_000));
-            }
-        }).await;
+        let _ = stored
+            .site
+            .respond(&*cookie, with_status(302), async |session: Session| {
+                let _ = session.pop_flash::<String>("").await.unwrap();
+                for _ in 0..10 {
+                    let _ = session.flash("x".repeat(1_000));
+                }
+            })
+            .await;
     }
     let peek = async |session: Session| session.peek_flash::<String>("").unwrap().len();
     let waiting = stored.site.visit(&*cookie, peek).await.result;
@@ -174,15 +176,19 @@ async fn s84_messages_that_wait_and_are_claimed_fit_the_bytes() {
     let cookie = stored.begin().await;
     for _ in 0..20 {
         // The handler takes, and its client goes away: the claim stays until the lease ends.
-        let _ = stored.site.respond(&*cookie, with_status(500), async |session: Session| {
-            for n in 0..20 {
-                let queue = format!("q{n}");
-                let _ = session.pop_flash::<String>(&*queue).await.unwrap();
-                let _ = session.flash_to(&*queue, "x".repeat(1_000));
-            }
-        }).await;
+        let _ = stored
+            .site
+            .respond(&*cookie, with_status(500), async |session: Session| {
+                for n in 0..20 {
+                    let queue = format!("q{n}");
+                    let _ = session.pop_flash::<String>(&*queue).await.unwrap();
+                    let _ = session.flash_to(&*queue, "x".repeat(1_000));
+                }
+            })
+            .await;
     }
     let entries = stored.site.visit(&*cookie, async |session| session.entries()).await.result;
-    let bytes: usize = entries.iter().map(|(key, value)| key.len() + 8 + value.as_json().len()).sum();
+    let bytes: usize =
+        entries.iter().map(|(key, value)| key.len() + 8 + value.as_json().len()).sum();
     assert!(bytes <= 2 * 20_000, "{bytes} bytes of at most 20000");
 }

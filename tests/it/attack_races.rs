@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use cloakroom::Session;
-use cloakroom::session::Limits;
 
 use crate::site::{Stored, Visit};
 
@@ -23,7 +22,11 @@ async fn login(session: Session) {
 }
 
 fn sends_nothing<R>(visit: &Visit<R>) {
-    assert!(visit.set_cookies().is_empty(), "replaces the login's cookie: {:?}", visit.set_cookies());
+    assert!(
+        visit.set_cookies().is_empty(),
+        "replaces the login's cookie: {:?}",
+        visit.set_cookies()
+    );
 }
 
 /// The session had expired. The browser sends a login and, at the same time, another request with the same ticket.
@@ -76,27 +79,4 @@ async fn s64_after_many_renewals_a_ticket_from_just_before_is_still_late() {
         let late = stored.site.visit(&*first, form).await;
         assert!(late.set_cookies().is_empty(), "after {renewals} renewals");
     }
-}
-
-/// Limits that are over already when they are set.
-#[tokio::test]
-async fn s24_limits_that_are_over_when_they_are_set_end_the_session_and_say_so() {
-    let stored = Stored::new();
-    let cookie = stored.begin().await;
-    stored.clock.advance(seconds(600));
-    let limits = Limits { idle: None, absolute: Some(seconds(300)), persistent: true };
-    let visit = stored.site.visit(&*cookie, async |session| {
-        session.insert("n", 5).unwrap();
-        let set = session.set_limits(limits);
-        (set, session)
-    });
-    let visit = visit.await;
-    let (set, session) = visit.result;
-    println!(
-        "set: {set:?}, status {}, gone {}, cookies {:?}, look {:?}",
-        visit.response.status(),
-        session.is_gone(),
-        visit.response.headers().get_all("set-cookie").iter().collect::<Vec<_>>(),
-        stored.look(&cookie).await
-    );
 }

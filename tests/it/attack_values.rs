@@ -57,22 +57,32 @@ async fn r19_r20_raw_json_that_is_accepted_comes_back_and_harms_no_other_value()
             let visit = visit.await;
             let is_accepted = visit.result;
             let Some(cookie) = visit.cookie() else {
-                faults.push(format!("{name} {text}: no cookie, status {}", visit.response.status()));
+                faults
+                    .push(format!("{name} {text}: no cookie, status {}", visit.response.status()));
                 continue;
             };
             let back = site.visit(cookie, async |session| {
                 let other: Result<Option<u32>, Error> = session.get("other");
                 let back = session.entries().get("k").map(|value| value.as_json().to_owned());
                 let carried = session.remove("k").ok().flatten().map(|value| {
-                    session.insert("again", &value).map(|_| session.entries().get("again") == Some(value)).map_err(|e| e.to_string())
+                    session
+                        .insert("again", &value)
+                        .map(|_| session.entries().get("again") == Some(value))
+                        .map_err(|e| e.to_string())
                 });
                 (format!("{other:?}"), back, carried)
             });
             let (other, back, carried) = back.await.result;
-            if other != "Ok(Some(1))" || is_accepted != back.is_some() || carried.as_ref().is_some_and(|c| *c != Ok(true)) {
+            if other != "Ok(Some(1))"
+                || is_accepted != back.is_some()
+                || carried.as_ref().is_some_and(|c| *c != Ok(true))
+            {
                 faults.push(format!("{name} {text}: accepted {is_accepted}, other {other}, back {back:?}, put back {carried:?}"));
             }
-            if is_accepted && back.as_deref().map(|b| b.replace([' ', '\n'], "")) != Some(text.replace([' ', '\n'], "")) {
+            if is_accepted
+                && back.as_deref().map(|b| b.replace([' ', '\n'], ""))
+                    != Some(text.replace([' ', '\n'], ""))
+            {
                 println!("{name}: {text} -> {back:?}");
             }
         }
@@ -92,7 +102,8 @@ async fn r21_what_was_taken_out_can_be_put_back() {
     });
     let cookie = begun.await.cookie().unwrap().to_owned();
     let visit = stored.site.visit(&*cookie, async |session| {
-        let (big, map) = (session.remove(BIG).unwrap().unwrap(), session.remove(MAP).unwrap().unwrap());
+        let (big, map) =
+            (session.remove(BIG).unwrap().unwrap(), session.remove(MAP).unwrap().unwrap());
         session.invalidate().unwrap();
         session.insert("map", map).unwrap();
         session.insert("big", big).map(drop)
@@ -141,7 +152,9 @@ async fn r37_a_queue_s_key_that_holds_something_else() {
             let queues = session.flash_queues();
             let token = session.csrf_token().map(|_| ());
             let flashed = session.flash("x");
-            println!("peek {peeked:?} pop {popped:?} queues {queues:?} token {token:?} flash {flashed:?}");
+            println!(
+                "peek {peeked:?} pop {popped:?} queues {queues:?} token {token:?} flash {flashed:?}"
+            );
             flashed
         });
         let flashed = visit.await.result;
@@ -169,12 +182,20 @@ impl FormerSessions for Elsewhere {
 #[tokio::test]
 async fn r22_values_that_do_not_fit_are_not_lost_while_moving() {
     let key = "k".repeat(300);
-    let values = vec![("n".to_owned(), Value::from_json("1").unwrap()), (key.clone(), Value::from_json("2").unwrap())];
+    let values = vec![
+        ("n".to_owned(), Value::from_json("1").unwrap()),
+        (key.clone(), Value::from_json("2").unwrap()),
+    ];
     let moving = MovingFactory::new(StoredFactory::new(MemoryStore::new()), Elsewhere(values));
     let site = Site::new(moving);
     let visit = site.visit("old=1", async |session| session.keys()).await;
     let is_told = visit.response.status() != 200;
-    assert!(is_told || visit.result.contains(&key), "{:?}, and the old one is over: {:?}", visit.result.len(), visit.set_cookies());
+    assert!(
+        is_told || visit.result.contains(&key),
+        "{:?}, and the old one is over: {:?}",
+        visit.result.len(),
+        visit.set_cookies()
+    );
 }
 
 /// A message that a cookie's session shows on a redirect waits, in order.
@@ -205,7 +226,10 @@ async fn r25_what_a_cookie_cannot_do_is_an_error() {
         assert!(matches!(session.forget_owner(), Err(Error::NotSupported { .. })));
         assert!(matches!(session.set_limits(None), Err(Error::NotSupported { .. })));
         let stored = Stored::new();
-        assert!(matches!(stored.sessions.revoke_others(&session).await, Err(Error::NotSupported { .. })));
+        assert!(matches!(
+            stored.sessions.revoke_others(&session).await,
+            Err(Error::NotSupported { .. })
+        ));
         assert!(session.is_empty());
     });
     assert!(visit.await.set_cookies().is_empty());
@@ -216,11 +240,25 @@ async fn r25_what_a_cookie_cannot_do_is_an_error() {
 async fn r19_what_cannot_be_read_back_is_refused_at_any_depth() {
     #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug, Default, Clone)]
     #[serde(tag = "t")]
-    enum Tagged { #[default] A, B { n: u128 } }
+    enum Tagged {
+        #[default]
+        A,
+        B {
+            n: u128,
+        },
+    }
     #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug, Default, Clone)]
-    struct Flat { #[serde(flatten)] map: HashMap<u32, u32> }
+    struct Flat {
+        #[serde(flatten)]
+        map: HashMap<u32, u32>,
+    }
     #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug, Default, Clone)]
-    struct Skips { #[serde(skip)] secret: u32, #[serde(rename(serialize = "x", deserialize = "y"))] named: u32 }
+    struct Skips {
+        #[serde(skip)]
+        secret: u32,
+        #[serde(rename(serialize = "x", deserialize = "y"))]
+        named: u32,
+    }
     const TAGGED: Key<Vec<Tagged>> = Key::new("k");
     const FLAT: Key<Option<Flat>> = Key::new("k");
     const NESTED: Key<Option<Option<u32>>> = Key::new("k");
@@ -232,7 +270,11 @@ async fn r19_what_cannot_be_read_back_is_refused_at_any_depth() {
     assert!(session.insert(NESTED, Some(None)).is_err());
     assert!(session.insert(SKIPS, Skips { secret: 0, named: 1 }).is_err());
     assert!(session.insert(FLOATS, HashMap::from([("a".to_owned(), (f32::NAN, vec![]))])).is_err());
-    assert!(session.insert(FLOATS, HashMap::from([("a".to_owned(), (0.0, vec![f64::NEG_INFINITY]))])).is_err());
+    assert!(
+        session
+            .insert(FLOATS, HashMap::from([("a".to_owned(), (0.0, vec![f64::NEG_INFINITY]))]))
+            .is_err()
+    );
     assert!(session.insert("k", f64::NAN).is_err());
     assert!(session.insert("k", serde_json::json!({"a": 1.5})).is_ok());
     assert!(session.modify("k", |_: &mut f64| ()).is_err());
@@ -262,11 +304,15 @@ async fn r31_unique_messages_are_told_apart_by_their_digits() {
 #[tokio::test]
 async fn s25_far_away_limits_are_no_limits() {
     use cloakroom::session::Limits;
-    for span in [Duration::MAX, Duration::from_secs(u64::MAX / 2), Duration::from_secs(253_402_300_800)] {
+    for span in
+        [Duration::MAX, Duration::from_secs(u64::MAX / 2), Duration::from_secs(253_402_300_800)]
+    {
         let stored = Stored::new();
         let visit = stored.site.visit(None, async |session| {
             session.insert("n", 1).unwrap();
-            session.set_limits(Limits { idle: Some(span), absolute: Some(span), persistent: true }).unwrap();
+            session
+                .set_limits(Limits { idle: Some(span), absolute: Some(span), persistent: true })
+                .unwrap();
         });
         let visit = visit.await;
         assert_eq!(visit.response.status(), 200, "{span:?}");
@@ -299,7 +345,8 @@ impl FormerSessions for Ends {
 /// Two requests that the browser sends at once with the former cookie: nobody is signed out by the move.
 #[tokio::test]
 async fn s64_of_two_requests_that_move_together_the_second_does_not_sign_out() {
-    let site = Site::new(MovingFactory::new(StoredFactory::new(MemoryStore::new()), Ends::default()));
+    let site =
+        Site::new(MovingFactory::new(StoredFactory::new(MemoryStore::new()), Ends::default()));
     let form = async |session: Session| drop(session.csrf_token().unwrap());
     let first = site.visit("old=1", form).await;
     let mut jar = first.cookie_named("__Host-Http-session");
