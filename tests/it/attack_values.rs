@@ -367,3 +367,18 @@ impl<R> Named for crate::site::Visit<R> {
         Some(cookie.split(';').next().unwrap().to_owned())
     }
 }
+
+/// What a library's session brings is read by the next request, or refused: too deep a value takes nothing else along.
+#[tokio::test]
+async fn r60_what_is_brought_too_deep_takes_nothing_else_along() {
+    let deep = format!("{}{}", "[".repeat(100), "]".repeat(100));
+    let Some(deep) = Value::from_json(&deep) else { return };
+    let values =
+        vec![("user".to_owned(), Value::from_json("1").unwrap()), ("deep".to_owned(), deep)];
+    let factory = crate::site::builder().build().unwrap();
+    let site = Site::new(MovingFactory::new(factory, Elsewhere(values)));
+    let user = async |session: Session| session.get::<u32>("user").unwrap();
+    let first = site.visit("old=1", user).await;
+    let cookie = first.cookie_named("session").unwrap();
+    assert_eq!(site.visit(&*cookie, user).await.result, Some(1));
+}
