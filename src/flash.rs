@@ -151,7 +151,7 @@ impl Session {
     /// Appends a message to the default queue. Anything that serialises can be one.
     ///
     /// # Errors
-    /// As [`insert`](Session::insert); [`Error::WrongType`] if the queue's key holds something else (R37).
+    /// As [`insert`](Session::insert). What is no queue under the queue's key counts as an empty one, and is replaced (R37).
     pub fn flash(&self, message: impl Serialize) -> Result<(), Error> {
         self.push_flash("", &message, false).map(|_| ())
     }

@@ -10,7 +10,8 @@ use crate::Error;
 #[non_exhaustive]
 pub struct Gone;
 
-/// Ticket, owner and limits. Each of these takes effect even if the handler then fails, panics or is given up.
+/// Ticket, owner and limits. Each of these takes effect with the response, whatever its status. Where there is none, because
+/// the handler panicked or was given up, there is no new ticket, and no owner is gained (S27).
 impl Session {
     /// Gives the visitor a new ticket and kills the old one, when the handler has answered. The data stays.
     ///

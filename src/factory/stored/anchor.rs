@@ -113,7 +113,10 @@ impl<S: Store> Anchor<S> {
         commit: &mut Commit,
         renewal: &Renewal,
     ) -> Result<Option<Arc<Located>>, Unwritten> {
-        let Some(seen) = self.located() else { return Ok(None) };
+        // What has ended by now is not revived.
+        let Some(seen) = self.located().filter(|seen| !self.has_ended(seen)) else {
+            return Ok(None);
+        };
         let (next, _) = next(&self.inner, &seen, commit, Some(renewal), self.now())?;
         match self.offer(budget, &seen, next).await? {
             Offer::Taken(kept) => Ok(Some(kept)),

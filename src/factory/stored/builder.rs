@@ -156,8 +156,8 @@ impl<S> StoredBuilder<S> {
         self
     }
 
-    /// Whether changes are kept when the handler answered 5xx or panicked; default true (S72). Renewals and logouts
-    /// always are (S27).
+    /// Whether changes are kept when the handler answered 5xx or panicked; default true (S72). Logouts always
+    /// are, and renewals with whatever response there is (S27).
     pub fn keep_on_error(mut self, keep: bool) -> Self {
         self.settings.keep_on_error = keep;
         self

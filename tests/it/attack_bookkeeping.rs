@@ -1,0 +1,194 @@
+//! Attacks on what is counted as read, as overwritten and as kept.
+
+use std::time::Duration;
+
+use cloakroom::session::{Bounds, Limits};
+use cloakroom::{Key, Session};
+use http::{Response, StatusCode};
+
+use crate::site::Stored;
+
+const N: Key<u32> = Key::new("n");
+
+fn with_status(status: u16) -> Response<String> {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response
+}
+
+/// `extend`: "all of them, or none where one cannot be kept".
+#[tokio::test]
+async fn s84_extend_beyond_a_bound_sets_none_of_them() {
+    let bounds = Bounds { keys: 3, ..Bounds::DEFAULT };
+    let stored = Stored::with(|builder| builder.bounds(bounds));
+    let visit = stored.site.visit(None, async |session| {
+        session.insert("kept", 1).unwrap();
+        session.extend([("a", 1), ("b", 1), ("c", 1)]).unwrap_err();
+        session.keys()
+    });
+    assert_eq!(visit.await.result, ["kept"]);
+}
+
+/// `Key::strict` means the same in every method, `retain` included.
+#[tokio::test]
+async fn s62_retain_over_what_was_read_is_noticed() {
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        assert_eq!(session.get(N.strict()).unwrap(), Some(0));
+        let fast = async |session: Session| session.insert("n", 100).map(drop);
+        stored.site.visit(&*cookie, fast).await.result.unwrap();
+        session.retain(&["other"]).unwrap();
+    });
+    assert_eq!(visit.await.response.status(), 409);
+}
+
+/// "Removes every key but these: what may survive a login, by name."
+#[tokio::test]
+async fn s21_what_is_set_beside_a_login_does_not_cross_it_unless_named() {
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        session.retain(&["cart"]).unwrap();
+        // An anonymous request, perhaps of who planted the session.
+        let plant = async |session: Session| session.insert("planted", 1).map(drop);
+        stored.site.visit(&*cookie, plant).await.result.unwrap();
+        session.set_owner("ada").unwrap();
+    });
+    let visit = visit.await;
+    assert_eq!(stored.look(visit.cookie().unwrap()).await, "");
+}
+
+/// The same with a flash message that was taken by the request of the login, which redirects.
+#[tokio::test]
+async fn s21_a_message_that_was_taken_before_a_login_does_not_cross_it_unless_named() {
+    let stored = Stored::new();
+    let flash = async |session: Session| session.flash("for a stranger").unwrap();
+    let cookie = stored.site.visit(None, flash).await.cookie().unwrap().to_owned();
+    let visit = stored.site.respond(&*cookie, with_status(303), async |session: Session| {
+        let shown: Vec<String> = session.pop_flash("").await.unwrap();
+        assert_eq!(shown.len(), 1);
+        session.retain(&["cart"]).unwrap();
+        session.set_owner("ada").unwrap();
+    });
+    let visit = visit.await;
+    assert_eq!(stored.look(visit.cookie().unwrap()).await, "");
+}
+
+/// `modify_strict`: "if another request wrote the session meanwhile, and the closure then returns something else than it
+/// returned here, the request fails with `Overwrites` (409)".
+#[tokio::test]
+async fn s62_a_strict_decision_that_changed_nothing_holds_too() {
+    let stored = Stored::new();
+    let begin = async |session: Session| session.insert("granted", true).map(drop);
+    let cookie = stored.site.visit(None, begin).await.cookie().unwrap().to_owned();
+    let visit = stored.site.visit(&*cookie, async |session| {
+        let told = session.modify_strict("granted", |granted: &mut bool| *granted).unwrap();
+        assert!(told);
+        let revoke = async |session: Session| session.insert("granted", false).map(drop);
+        stored.site.visit(&*cookie, revoke).await.result.unwrap();
+        session.insert("log", "granted").unwrap();
+    });
+    assert_eq!(visit.await.response.status(), 409);
+}
+
+/// A key that was read as absent and is then cleared away.
+#[tokio::test]
+async fn s62_a_clear_over_a_key_that_was_read_as_absent_is_noticed() {
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    const SEAT: Key<u32> = Key::new("seat");
+    let visit = stored.site.visit(&*cookie, async |session| {
+        assert_eq!(session.get(SEAT.strict()).unwrap(), None);
+        let fast = async |session: Session| session.insert("seat", 7).map(drop);
+        stored.site.visit(&*cookie, fast).await.result.unwrap();
+        session.clear().unwrap();
+    });
+    assert_eq!(visit.await.response.status(), 409);
+}
+
+/// A strict default that another request was faster to set: what was given out is not what is kept.
+#[tokio::test]
+async fn s62_a_strict_default_that_is_not_kept_is_noticed() {
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    const SEAT: Key<u32> = Key::new("seat");
+    let visit = stored.site.visit(&*cookie, async |session| {
+        let fast =
+            async |session: Session| session.get_or_insert_with(SEAT.strict(), || 1).unwrap();
+        let mine = session.get_or_insert_with(SEAT.strict(), || 2).unwrap();
+        let theirs = stored.site.visit(&*cookie, fast).await.result;
+        (mine, theirs)
+    });
+    let visit = visit.await;
+    assert_eq!(visit.result, (2, 1));
+    assert_eq!(visit.response.status(), 409, "told 2, kept 1");
+}
+
+/// No session dies before its limits: a session's own, shorter idle limit under a fixed `touch_after`.
+#[tokio::test]
+async fn s22_a_session_with_a_short_limit_of_its_own_lives_while_it_is_looked_at() {
+    let span = Duration::from_secs;
+    let stored = Stored::with(|builder| builder.touch_after(span(120)));
+    let begin = async |session: Session| {
+        session.insert("n", 0).unwrap();
+        let idle = Some(span(60));
+        session.set_limits(Limits { idle, absolute: None, persistent: false })
+    };
+    let begun = stored.site.visit(None, begin).await;
+    let visible = begun.result;
+    let cookie = begun.response.headers()["set-cookie"].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    visible.unwrap();
+    for _ in 0..3 {
+        stored.clock.advance(span(30));
+        assert_eq!(stored.look(cookie).await, "n=0");
+    }
+}
+
+/// What a queue and its claims take is bounded, however often messages are taken and given back.
+#[tokio::test]
+async fn s84_messages_that_are_taken_and_given_back_are_bounded() {
+    let bounds = Bounds { bytes: 20_000, messages: 10, ..Bounds::DEFAULT };
+    let stored = Stored::with(|builder| builder.bounds(bounds));
+    let cookie = stored.begin().await;
+    for _ in 0..20 {
+        let _ = stored
+            .site
+            .respond(&*cookie, with_status(302), async |session: Session| {
+                let _ = session.pop_flash::<String>("").await.unwrap();
+                for _ in 0..10 {
+                    let _ = session.flash("x".repeat(1_000));
+                }
+            })
+            .await;
+    }
+    let peek = async |session: Session| session.peek_flash::<String>("").unwrap().len();
+    let waiting = stored.site.visit(&*cookie, peek).await.result;
+    assert!(waiting <= 20, "{waiting} messages of at most 10");
+}
+
+/// The same where the page pushes before it takes.
+#[tokio::test]
+async fn s84_messages_that_wait_and_are_claimed_fit_the_bytes() {
+    let bounds = Bounds { bytes: 20_000, messages: 10, ..Bounds::DEFAULT };
+    let stored = Stored::with(|builder| builder.bounds(bounds));
+    let cookie = stored.begin().await;
+    for _ in 0..20 {
+        // The handler takes, and its client goes away: the claim stays until the lease ends.
+        let _ = stored
+            .site
+            .respond(&*cookie, with_status(500), async |session: Session| {
+                for n in 0..20 {
+                    let queue = format!("q{n}");
+                    let _ = session.pop_flash::<String>(&*queue).await.unwrap();
+                    let _ = session.flash_to(&*queue, "x".repeat(1_000));
+                }
+            })
+            .await;
+    }
+    let entries = stored.site.visit(&*cookie, async |session| session.entries()).await.result;
+    let bytes: usize =
+        entries.iter().map(|(key, value)| key.len() + 8 + value.as_json().len()).sum();
+    assert!(bytes <= 2 * 20_000, "{bytes} bytes of at most 20000");
+}

@@ -1,0 +1,254 @@
+//! Attacks on what a broken request leaves, on tokens of handles, and on wishes that come to nothing.
+
+use std::future::pending;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use cloakroom::session::{Limits, SessionHandle, Standing};
+use cloakroom::store::{MemoryStore, StoreErrorKind};
+use cloakroom::testing::{Call, Fault, FaultyStore};
+use cloakroom::{Error, Session, StoredFactory};
+use http::Response;
+use tower::{Layer, Service, service_fn};
+
+use crate::site::{Site, Stored, with_cookie};
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A request that ends without a response.
+async fn broken(stored: &Stored, cookie: &str, panics: bool, act: fn(&Session)) {
+    let service = service_fn(|request| async move {
+        let session = Session::of(&request).await.unwrap();
+        act(&session);
+        assert!(!panics, "on purpose");
+        pending::<Result<Response<String>, &str>>().await
+    });
+    let mut service = stored.site.layer().layer(service);
+    let mut response = Box::pin(service.call(with_cookie(cookie)));
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = response.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    }));
+    drop(response);
+    settle().await;
+}
+
+const REMEMBERED: Limits =
+    Limits { idle: Some(Duration::from_secs(60)), absolute: None, persistent: true };
+
+/// A login that is not kept leaves nothing of it: neither the data nor the limits that were for the one who signs in.
+#[tokio::test]
+async fn s19_limits_that_came_with_a_login_go_with_it() {
+    let mut faults = Vec::new();
+    for before in [None, Some("ada")] {
+        for panics in [false, true] {
+            let stored = Stored::new();
+            let begin = async move |session: Session| {
+                session.insert("n", 0).unwrap();
+                before.map_or(Ok(()), |owner| session.set_owner(owner)).unwrap();
+            };
+            let cookie = stored.site.visit(None, begin).await.cookie().unwrap().to_owned();
+            broken(&stored, &cookie, panics, |session| {
+                session.set_owner("bob").unwrap();
+                session.set_limits(REMEMBERED).unwrap();
+            })
+            .await;
+            let limits = async |session: Session| (session.owner(), session.limits());
+            let (owner, limits) = stored.site.visit(&*cookie, limits).await.result;
+            if limits.is_some() {
+                faults.push(format!("{before:?}, panics {panics}: {owner:?} has {limits:?}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// The same with a token that was made for the one who signs in.
+#[tokio::test]
+async fn s51_a_token_that_came_with_a_login_goes_with_it() {
+    for panics in [false, true] {
+        let stored = Stored::new();
+        let cookie = stored.begin().await;
+        let token = async |session: Session| session.csrf_token().unwrap().masked().to_owned();
+        let page = stored.site.visit(&*cookie, token).await.result;
+        broken(&stored, &cookie, panics, |session| {
+            session.set_owner("bob").unwrap();
+            session.new_csrf_token().unwrap();
+        })
+        .await;
+        let is_good = async |session: Session| session.is_csrf_token(&page);
+        assert!(stored.site.visit(&*cookie, is_good).await.result, "panics {panics}");
+    }
+}
+
+/// What a handle shows before its session is there is not the token of that session, nor does it take its place.
+#[tokio::test]
+async fn s51_a_handle_of_a_login_leaves_the_login_s_token_alone() {
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    let visit = stored.site.visit(&*cookie, async |session: Session| {
+        session.set_owner("ada").unwrap();
+        let handle = session.handle().unwrap();
+        let early = handle.csrf_token().map(|token| token.masked().to_owned());
+        (session.csrf_token().unwrap().masked().to_owned(), handle, early)
+    });
+    let visit = visit.await;
+    let new = visit.cookie().unwrap().to_owned();
+    let (page, mut handle, early) = visit.result;
+    let early_is_refused = matches!(early, Err(Error::NotYet));
+    handle.insert("n", 1).unwrap();
+    assert_eq!(handle.commit().await.unwrap(), Standing::Live);
+    let is_good = async |session: Session| session.is_csrf_token(&page);
+    assert!(stored.site.visit(&*new, is_good).await.result, "the page's token is dead");
+    assert!(early_is_refused || early.is_ok());
+}
+
+/// What is asked of a session that is not there is done or refused, and not forgotten.
+#[tokio::test]
+async fn r54_limits_of_a_visitor_without_a_session_are_not_forgotten() {
+    let stored = Stored::new();
+    let set = async |session: Session| session.set_limits(REMEMBERED).is_err();
+    let visit = stored.site.visit(None, set).await;
+    assert!(visit.result || visit.cookie().is_some(), "neither refused nor kept");
+}
+
+/// Who comes after a forgotten owner, in one request, gets nothing of that one's.
+#[tokio::test]
+async fn s21_another_owner_in_the_place_of_a_forgotten_one_begins_with_nothing() {
+    let stored = Stored::new();
+    let login = async |session: Session| {
+        session.set_owner("ada").unwrap();
+        session.insert("notes", "ada's").unwrap();
+    };
+    let cookie = stored.site.visit(None, login).await.cookie().unwrap().to_owned();
+    let visit = stored.site.visit(&*cookie, async |session: Session| {
+        session.forget_owner().unwrap();
+        session.set_owner("bob").unwrap();
+    });
+    let visit = visit.await;
+    assert_eq!(stored.look(visit.cookie().unwrap()).await, "");
+}
+
+/// A handle can be used from a task, and shared.
+#[tokio::test]
+async fn s64_a_handle_goes_to_a_task() {
+    fn is_send<T: Send>(it: T) -> T {
+        it
+    }
+    fn is_sync<T: Sync>() {}
+    is_sync::<SessionHandle>();
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    let handle = async |session: Session| session.handle().unwrap();
+    let mut handle = stored.site.visit(&*cookie, handle).await.result;
+    let task = is_send(async move {
+        handle.modify("n", |n: &mut u32| *n += 1).unwrap();
+        assert_eq!(handle.commit().await.unwrap(), Standing::Live);
+        assert_eq!(handle.reload().await.unwrap(), Standing::Live);
+        // What a handle cannot do is an error.
+        assert!(handle.renew().is_err() && handle.set_owner("x").is_err());
+        assert!(handle.set_limits(None).is_err() && handle.forget_owner().is_err());
+        // A handle of a handle.
+        let mut other = handle.handle().unwrap();
+        other.insert("x", 1).unwrap();
+        assert_eq!(other.commit().await.unwrap(), Standing::Live);
+        assert_eq!(handle.commit().await.unwrap(), Standing::Live);
+        assert_eq!(handle.get::<u32>("x").unwrap(), Some(1));
+        handle.pop_flash::<String>("").await.unwrap();
+    });
+    tokio::spawn(task).await.unwrap();
+    stored.clock.advance(seconds(1));
+}
+
+/// Three signed cookies of one name, of which two have expired: two changes of Domain or Path.
+#[tokio::test]
+async fn s13_two_expired_cookies_beside_a_live_one_do_not_count() {
+    let (site, clock) = Site::signed_at(1_700_000_000.0);
+    let mut cookies = Vec::new();
+    for n in 0..3 {
+        let begin = async move |session: Session| session.insert("n", n);
+        cookies.push(site.visit(None, begin).await.cookie().unwrap().to_owned());
+        clock.advance(seconds(2_000 - 700 * n));
+    }
+    clock.advance(seconds(0));
+    let header = cookies.join("; ");
+    let n = async |session: Session| session.get::<u64>("n").unwrap();
+    let last = site.visit(&*cookies[2], n).await.result;
+    assert_eq!(last, Some(2));
+    assert_eq!(site.visit(&*header, n).await.result, Some(2));
+}
+
+/// A handle of a login that could not be kept is gone: it is no handle on the session from before.
+#[tokio::test]
+async fn s19_a_handle_of_a_login_that_the_store_did_not_take_is_gone() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let site = Site::new(StoredFactory::new(store.clone()));
+    let begin = async |session: Session| session.insert("n", 0);
+    let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
+    let visit = site.visit(&*cookie, async |session: Session| {
+        session.set_owner("ada").unwrap();
+        store.fail(Call::Replace, Fault::Before(StoreErrorKind::Unavailable));
+        session.handle().unwrap()
+    });
+    let visit = visit.await;
+    assert_eq!(visit.response.status(), 503);
+    store.heal();
+    let mut handle = visit.result;
+    assert_eq!(handle.owner().as_deref(), Some("ada"));
+    handle.insert("ada's", 1).unwrap();
+    assert_eq!(handle.commit().await.unwrap(), Standing::Gone);
+    let look = async |session: Session| session.keys();
+    assert_eq!(site.visit(&*cookie, look).await.result, ["n"]);
+}
+
+/// "Whether the browser keeps the cookie when it is closed": also where the request came with the ticket from before a
+/// periodic renewal.
+#[tokio::test]
+async fn s30_limits_that_are_set_within_the_grace_reach_the_browser() {
+    let stored = Stored::with(|builder| builder.renew_every(seconds(60)));
+    let old = stored.begin().await;
+    stored.clock.advance(seconds(70));
+    let look = async |session: Session| session.len();
+    let new = stored.site.visit(&*old, look).await.cookie().unwrap().to_owned();
+    let set = async |session: Session| session.set_limits(REMEMBERED).unwrap();
+    let visit = stored.site.visit(&*old, set).await;
+    let limits = async |session: Session| session.limits();
+    let later = stored.site.visit(&*new, limits).await;
+    assert_eq!(later.result, Some(REMEMBERED));
+    let cookies = [visit.set_cookies(), later.set_cookies()].concat();
+    assert!(cookies.iter().any(|cookie| cookie.contains("Max-Age")), "{cookies:?}");
+}
+
+/// A handle on what was to follow a logout that could not be kept is no handle on what was to be over.
+#[tokio::test]
+async fn s64_a_handle_on_what_follows_a_logout_that_failed_is_gone() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let site = Site::new(StoredFactory::new(store.clone()));
+    let begin = async |session: Session| {
+        session.set_owner("ada").unwrap();
+        session.insert("n", 0)
+    };
+    let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
+    let visit = site.visit(&*cookie, async |session: Session| {
+        session.invalidate().unwrap();
+        session.insert("next", 1).unwrap();
+        store.fail(Call::Replace, Fault::Before(StoreErrorKind::Unavailable));
+        session.handle().unwrap()
+    });
+    let visit = visit.await;
+    assert_eq!(visit.response.status(), 503);
+    store.heal();
+    let mut handle = visit.result;
+    handle.insert("of the next one", 1).unwrap();
+    let standing = handle.commit().await.unwrap();
+    let look = async |session: Session| session.keys();
+    assert_eq!(site.visit(&*cookie, look).await.result, ["n"]);
+    assert_eq!(standing, Standing::Gone);
+}
