@@ -1,5 +1,11 @@
 //! Where unpredictable bytes come from: the operating system, or a test.
 
+use std::hash::BuildHasher;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hashbrown::DefaultHashBuilder;
+
 use crate::Error;
 
 /// Fills buffers with bytes that nobody can predict.
@@ -19,4 +25,13 @@ impl Random for SystemRandom {
     fn fill(&self, buffer: &mut [u8]) -> Result<(), Error> {
         getrandom::fill(buffer).map_err(|source| Error::Random { source: source.into() })
     }
+}
+
+/// A number that no other call and no other process is likely to get, for telling two of one thing apart. Anybody may
+/// foresee it.
+pub(crate) fn distinct() -> u32 {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    static SEED: OnceLock<DefaultHashBuilder> = OnceLock::new();
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    (SEED.get_or_init(DefaultHashBuilder::default).hash_one(call) >> 32) as u32
 }

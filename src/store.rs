@@ -64,14 +64,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use hashbrown::DefaultHashBuilder;
 
 use crate::error::BoxError;
+use crate::random::distinct;
 use crate::time::Timestamp;
 
 mod any;
@@ -268,16 +266,8 @@ impl Version {
     /// replace one that was not.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0.wrapping_add(1 + u64::from(step())))
+        Self(self.0.wrapping_add(1 + u64::from(distinct())))
     }
-}
-
-/// A number that no other process chooses at the same time. It is no secret.
-fn step() -> u32 {
-    static CALLS: AtomicU64 = AtomicU64::new(0);
-    static SEED: OnceLock<DefaultHashBuilder> = OnceLock::new();
-    let call = CALLS.fetch_add(1, Ordering::Relaxed);
-    (SEED.get_or_init(DefaultHashBuilder::default).hash_one(call) >> 32) as u32
 }
 
 /// A record as a store has it.

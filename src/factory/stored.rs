@@ -41,7 +41,7 @@ pub use event::Event;
 pub use owner::OwnedSession;
 
 use breaker::Breaker;
-use budget::Budget;
+use budget::{Budget, Share};
 use located::{Admission, Located};
 use visit::Visit;
 
@@ -212,18 +212,23 @@ impl<S: Store> Inner<S> {
     }
 
     /// Asks the store, within the budget, unless it seems to be gone (S75).
-    async fn call<T>(
+    async fn call<'a, T>(
         &self,
-        budget: &Budget,
+        budget: impl Into<Share<'a>>,
         action: &'static str,
         asked: impl Future<Output = store::Result<T>>,
     ) -> Result<T, Error> {
+        let budget = budget.into();
+        if budget.is_over() {
+            // Never asked, so that it says nothing of the store.
+            return Err(Error::Store { action, source: StoreErrorKind::TimedOut.into() });
+        }
         if !self.breaker.admits() {
             let cause = "it has not answered for a while, and is left alone for a moment";
             let source = StoreError::new(StoreErrorKind::Unavailable, cause);
             return Err(Error::Store { action, source });
         }
-        let answer = if budget.is_over() { None } else { budget.within(asked).await };
+        let answer = budget.within(asked).await;
         let answer = answer.unwrap_or_else(|| Err(StoreErrorKind::TimedOut.into()));
         self.breaker.note(&answer);
         answer.map_err(|source| Error::Store { action, source })

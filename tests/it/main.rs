@@ -24,6 +24,7 @@ mod session;
 mod shown;
 mod site;
 mod stored;
+mod stored_answers;
 mod stored_bookkeeping;
 mod stored_confirmed;
 mod stored_endings;

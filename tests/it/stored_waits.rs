@@ -128,7 +128,7 @@ async fn s75_with_a_store_that_hangs_nobody_waits_longer_than_the_budget() {
     for visit in futures(visits).await {
         assert_eq!(visit.response.status(), 503);
     }
-    assert_eq!(begun.elapsed().as_secs(), 3, "waiting for one's turn included");
+    assert!(begun.elapsed().as_secs() <= 3, "waiting for one's turn included");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,7 @@ use super::budget::Budget;
 use super::located::Located;
 use super::next::{Renewal, next};
 use super::{Event, Inner};
+use crate::random::distinct;
 use crate::session::{BoxFuture, ClaimId, Commit};
 use crate::store::{Replaced, Store, Turn};
 use crate::{Error, Timestamp, Value};
@@ -216,11 +217,12 @@ impl<S: Store> Anchor<S> {
         Ok((is_same && !self.has_ended(&there)).then_some(there))
     }
 
-    /// A copy with the end of a session that is used now: a touch since then left the version as it is, and the end that
-    /// was seen must not take its place.
+    /// A copy, to be written, with the end of a session that is used now: a touch since then left the version as it is,
+    /// and the end that was seen must not take its place.
     fn used(&self, seen: &Arc<Located>) -> Arc<Located> {
         let mut next = seen.clone();
         let Located { body, expires_at, .. } = Arc::make_mut(&mut next);
+        body.mark = distinct();
         *expires_at = self.inner.limits_of(body).end(body.created, self.now());
         next
     }
@@ -235,7 +237,7 @@ impl<S: Store> Anchor<S> {
         let inner = &*self.inner;
         let record = next.record();
         let asked = inner.store.replace(&seen.key, seen.version, &record);
-        let replaced = match inner.call(budget, "kept", asked).await {
+        let replaced = match inner.call(budget.most(), "kept", asked).await {
             Ok(replaced) => replaced,
             Err(error) => {
                 // Boxed, because it is rare, and all writes would be as large.
@@ -261,8 +263,9 @@ impl<S: Store> Anchor<S> {
         }
     }
 
-    /// After an offer without an answer: what is there, if it was taken all the same. Nobody else makes the same ticket, so
-    /// a renewal is recognised even when others have written since.
+    /// After an offer without an answer: what is there, if it was taken all the same. A look of another request leaves the
+    /// mark of the write as it is. Nobody else makes the same ticket, so a renewal is recognised even when others have
+    /// written since.
     pub(super) async fn find_out(
         &self,
         budget: &Budget,
@@ -271,13 +274,11 @@ impl<S: Store> Anchor<S> {
     ) -> Result<Option<Arc<Located>>, Error> {
         let asked = self.inner.store.load(&seen.key);
         let Some(stored) = self.inner.call(budget, "kept", asked).await? else { return Ok(None) };
-        let is_same = stored.version != seen.version && stored.record == next.record();
-        let is_renewal = !next.body.ticket.is(&seen.body.ticket);
-        if !is_same && !is_renewal {
-            return Ok(None);
-        }
         let there = Located::read("kept", seen.key, stored, self.now())?;
-        Ok((is_same || there.body.ticket.is(&next.body.ticket)).then_some(there))
+        let is_same = there.version != seen.version && there.body.mark == next.body.mark;
+        let is_renewal = !next.body.ticket.is(&seen.body.ticket);
+        let is_taken = is_same || is_renewal && there.body.ticket.is(&next.body.ticket);
+        Ok(is_taken.then_some(there))
     }
 
     /// Settles claims outside of a commit.

@@ -39,6 +39,8 @@ pub(super) struct Body {
     pub(super) renewed: Timestamp,
     /// Another one with each ticket that a change of the visitor's rights made. Requests from before are over.
     pub(super) epoch: u32,
+    /// Another one with each write, by which whoever had no answer recognises their own.
+    pub(super) mark: u32,
     pub(super) ticket: TicketHash,
     pub(super) former: Option<Former>,
     /// The tickets before that one, so that their use is recognised.
@@ -100,11 +102,12 @@ impl Body {
     /// The bytes of a record.
     pub(super) fn encode(&self) -> Bytes {
         let run = self.entries.run();
-        let mut data = BytesMut::with_capacity(64 + run.len());
+        let mut data = BytesMut::with_capacity(68 + run.len());
         data.put_u8(FORMAT);
         data.put_u8(self.flags());
         data.put_i64(self.created.as_micros());
         data.put_u32(self.epoch);
+        data.put_u32(self.mark);
         data.put_slice(self.ticket.as_bytes());
         if self.renewed != self.created {
             data.put_i64(self.renewed.as_micros());
@@ -147,6 +150,7 @@ impl Body {
         let has = |flag: u8| flags & flag != 0;
         let created = get_time(&mut data)?;
         let epoch = data.try_get_u32().ok()?;
+        let mark = data.try_get_u32().ok()?;
         let ticket = get_hash(&mut data)?;
         let renewed = if has(WAS_RENEWED) { get_time(&mut data)? } else { created };
         let limits =
@@ -156,6 +160,7 @@ impl Body {
         Some(Self {
             created,
             epoch,
+            mark,
             ticket,
             renewed,
             limits,
@@ -278,6 +283,7 @@ mod tests {
             created: Timestamp::from_micros(1_700_000_000_000_001),
             renewed: Timestamp::from_micros(-5),
             epoch: 7,
+            mark: 8,
             ticket: TicketHash::from_bytes([1; 32]),
             former: Some(Former {
                 ticket: TicketHash::from_bytes([2; 32]),
@@ -331,7 +337,7 @@ mod tests {
         };
         let mut expected = vec![1, 0x10];
         expected.extend(1_700_000_000_000_001_i64.to_be_bytes());
-        expected.extend([0, 0, 0, 7]);
+        expected.extend([0, 0, 0, 7, 0, 0, 0, 8]);
         expected.extend([1; 32]);
         expected.extend((-5_i64).to_be_bytes());
         let sum = crc32fast::hash(&expected);

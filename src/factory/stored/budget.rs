@@ -21,22 +21,58 @@ pub(super) struct Budget {
     end: OnceLock<Instant>,
 }
 
+/// What one wait may take of it.
+#[derive(Clone, Copy)]
+pub(super) struct Share<'a> {
+    budget: &'a Budget,
+    /// Of the time that is left.
+    quarters: u32,
+}
+
+impl<'a> From<&'a Budget> for Share<'a> {
+    fn from(budget: &'a Budget) -> Self {
+        Self { budget, quarters: 4 }
+    }
+}
+
+impl Share<'_> {
+    /// Does `work` unless the share runs out.
+    pub(super) async fn within<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        let (mut work, mut timer) = (pin!(work), None);
+        poll_fn(|context| {
+            let done = work.as_mut().poll(context).map(Some);
+            let (Poll::Pending, Some(end)) = (&done, self.budget.end()) else { return done };
+            // Set only now: a store in memory answers at once, in less time than a timer takes.
+            let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(self.end(end))));
+            timer.as_mut().poll(context).map(|()| None)
+        })
+        .await
+    }
+
+    /// Whether it is spent: what is begun now would be given up at once.
+    pub(super) fn is_over(self) -> bool {
+        self.budget.end.get().is_some_and(|end| Instant::now() >= *end)
+    }
+
+    fn end(self, end: Instant) -> Instant {
+        let left = end.saturating_duration_since(Instant::now());
+        end.checked_sub(left / 4 * (4 - self.quarters)).unwrap_or(end)
+    }
+}
+
 impl Budget {
     pub(super) const fn new(span: Option<Duration>) -> Self {
         Self { span, end: OnceLock::new() }
     }
 
+    /// For a write: when it has no answer, there is to be time for a look at what came of it.
+    pub(super) const fn most(&self) -> Share<'_> {
+        Share { budget: self, quarters: 3 }
+    }
+
     /// Does `work` unless time runs out.
     pub(super) async fn within<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let (mut work, mut timer) = (pin!(work), None);
-        poll_fn(|context| {
-            let done = work.as_mut().poll(context).map(Some);
-            let (Poll::Pending, Some(end)) = (&done, self.end()) else { return done };
-            // Set only now: a store in memory answers at once, in less time than a timer takes.
-            let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
-            timer.as_mut().poll(context).map(|()| None)
-        })
-        .await
+        Share::from(self).within(work).await
     }
 
     /// Lets those go first who won the last `attempts`, a little longer each time, and says whether there is time for
@@ -51,11 +87,6 @@ impl Budget {
         let part = DefaultHashBuilder::default().hash_one(attempts) as u32;
         let pause = longest.mul_f64(f64::from(part) / f64::from(u32::MAX));
         self.within(sleep(pause)).await.is_some()
-    }
-
-    /// Whether it is spent: what is begun now would be given up at once.
-    pub(super) fn is_over(&self) -> bool {
-        self.end.get().is_some_and(|end| Instant::now() >= *end)
     }
 
     fn end(&self) -> Option<Instant> {

@@ -301,7 +301,7 @@ impl<S: Store> Anchor<S> {
         record: &Record,
     ) -> Result<Created, Error> {
         let inner = &self.inner;
-        match inner.call(budget, "kept", inner.store.create(key, record)).await {
+        match inner.call(budget.most(), "kept", inner.store.create(key, record)).await {
             Ok(created) => Ok(created),
             Err(error) => match inner.call(budget, "kept", inner.store.load(key)).await {
                 Ok(Some(stored)) if stored.record == *record => Ok(Created::Done(stored.version)),

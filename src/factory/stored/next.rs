@@ -9,6 +9,7 @@ use super::body::{Body, Former, FormerCsrf, Retired};
 use super::claims::Claims;
 use super::located::Located;
 use super::{Event, Inner, Overwrite};
+use crate::random::distinct;
 use crate::session::Commit;
 use crate::store::{Store, StoreKey, Version};
 use crate::ticket::{Ticket, TicketHash};
@@ -58,6 +59,7 @@ pub(super) fn next<S: Store>(
     let mut next = seen.clone();
     let Located { body, owner, expires_at, .. } = Arc::make_mut(&mut next);
     body.entries = entries;
+    body.mark = distinct();
     let wishes = commit.wishes();
     body.limits = wishes.limits.unwrap_or(body.limits);
     if let Some(other) = &wishes.owner {
@@ -158,6 +160,7 @@ fn new_body(ticket: &TicketHash, commit: &Commit) -> Body {
         created: commit.now(),
         renewed: commit.now(),
         epoch: 0,
+        mark: distinct(),
         ticket: *ticket,
         former: None,
         retired: Retired::default(),

@@ -1,4 +1,4 @@
-//! Attacks with a store that does what it is asked and does not say so, or says so and does not do it.
+//! A store that does what it is asked and does not say so, or says so and does not do it.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -218,19 +218,19 @@ async fn s74_a_commit_whose_answer_was_lost_is_recognised_after_a_look() {
     assert_eq!(site.visit(&*cookie, look).await.result, Some(1));
 }
 
-/// "After how many calls in a row that could not reach the store, or had no answer in time": what was never asked counts
-/// for nothing.
+/// An answer that was lost and found again is no outage: the look after it was answered.
 #[tokio::test(start_paused = true)]
-async fn s75_a_call_that_was_never_made_does_not_count_as_a_failure_of_the_store() {
+async fn s75_an_answer_that_was_lost_and_found_does_not_count_as_a_failure_of_the_store() {
     let silent = Arc::new(AtomicBool::new(false));
     let store = Silent(MemoryStore::new(), silent.clone());
     let site = Site::new(StoredFactory::builder(store).fail_fast_after(2).build().unwrap());
     let begin = async |session: Session| session.insert("n", 0);
     let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
-    silent.store(true, Ordering::SeqCst);
     let add = async |session: Session| session.modify("n", |n: &mut u32| *n += 1).unwrap();
-    assert_eq!(site.visit(&*cookie, add).await.response.status(), 503);
-    let other = async |session: Session| session.insert("n", 0).unwrap();
-    let status = site.visit(None, other).await.response.status();
-    assert_eq!(status, 200, "one call had no answer, of two");
+    for _ in 0..3 {
+        silent.store(true, Ordering::SeqCst);
+        assert_eq!(site.visit(&*cookie, add).await.response.status(), 200);
+    }
+    let look = async |session: Session| session.get::<u32>("n").unwrap();
+    assert_eq!(site.visit(&*cookie, look).await.result, Some(3), "each counts once");
 }
