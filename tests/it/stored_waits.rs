@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use cloakroom::session::Limits;
 use cloakroom::store::{
     Created, MemoryStore, Record, Replaced, Result, Store, StoreKey, Stored, Touched, Version,
 };
@@ -144,4 +145,22 @@ async fn s62_against_other_processes_a_write_is_tried_until_its_time_is_over() {
     let begun = Instant::now();
     let visit = site.visit(&*cookie, add).await;
     assert_eq!((visit.response.status().as_u16(), begun.elapsed().as_secs()), (503, 3));
+}
+
+/// Its browser may have another session's cookie by then.
+#[tokio::test(start_paused = true)]
+async fn s64_a_renewal_that_outlasts_its_session_sends_no_cookie_that_removes() {
+    const START: Timestamp = Timestamp::from_secs(1_700_000_000);
+    let begun = Instant::now();
+    let clock = move || START.saturating_add(begun.elapsed());
+    let limits = Limits { idle: None, absolute: Some(Duration::from_secs(2)), persistent: true };
+    // It has not noticed yet that the session is over.
+    let inner = MemoryStore::builder().clock(|| START).build();
+    let store = Slow { inner, delay: Duration::from_millis(2_100), rivals: Arc::default() };
+    let site =
+        Site::new(StoredFactory::builder(store).clock(clock).limits(limits).build().unwrap());
+    let cookie = begin(&site).await;
+    let visit = site.visit(&*cookie, async |session: Session| session.renew().unwrap()).await;
+    assert_eq!(visit.response.status(), 200);
+    assert!(visit.set_cookies().is_empty(), "{:?}", visit.set_cookies());
 }

@@ -241,12 +241,15 @@ impl<S: Store> Visit<S> {
     fn send(&self, ticket: &Ticket, body: &Body) -> Sent {
         let (inner, text) = (&self.anchor.inner, ticket.to_text());
         let (cookie, limits) = (&inner.settings.cookie, inner.limits_of(body));
-        Ok(SetCookies::one(if limits.persistent {
-            let end = limits.latest_end(body.created);
-            cookie.set_for(&text, end.since(self.anchor.now()))?
-        } else {
-            cookie.set(&text)?
-        }))
+        if !limits.persistent {
+            return Ok(SetCookies::one(cookie.set(&text)?));
+        }
+        let left = limits.latest_end(body.created).since(self.anchor.now());
+        if left.is_zero() {
+            // It ended while it was kept. A cookie without a time to live would remove another session's.
+            return Ok(SetCookies::none());
+        }
+        Ok(SetCookies::one(cookie.set_for(&text, left)?))
     }
 
     fn forget_cookie(&self) -> Sent {
