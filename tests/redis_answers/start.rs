@@ -1,0 +1,112 @@
+//! What is said at the start, and not by half of the visitors later.
+
+use cloakroom::store::{Index, RedisStore, Store, StoreErrorKind};
+use cloakroom_engines::{Redis, RedisCluster};
+use redis::Client;
+
+use super::{Warnings, cause, create, key, record, server};
+
+#[tokio::test]
+async fn s75_a_server_with_too_many_clients_says_so() {
+    let redis = server();
+    assert_eq!(redis.command(&["CONFIG", "SET", "maxclients", "1"]), "OK");
+    let _only = Client::open(redis.url()).unwrap().get_connection().unwrap();
+    let error = RedisStore::connect(&redis.url()).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Rejected);
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("maxclients"), "{cause}");
+}
+
+/// All that the guide lists.
+const RIGHTS: [&str; 12] = [
+    "+get",
+    "+set",
+    "+del",
+    "+mget",
+    "+evalsha",
+    "+script|load",
+    "+zadd",
+    "+zrem",
+    "+zremrangebyscore",
+    "+zrange",
+    "+zrevrange",
+    "+pexpire",
+];
+
+/// The URL for a user who has these rights.
+fn user(redis: &Redis, name: &str, rights: &[&str]) -> String {
+    let user = [&["ACL", "SETUSER", name, "reset", "on", ">secret", "-@all"], rights].concat();
+    assert_eq!(redis.command(&user), "OK");
+    redis.url().replace("redis://", &format!("redis://{name}:secret@"))
+}
+
+#[tokio::test]
+async fn what_the_guide_lists_is_all_that_a_user_needs() {
+    let redis = server();
+    let url = user(&redis, "app", &[&RIGHTS[..], &["~cloakroom:*"]].concat());
+    let store = RedisStore::connect(&url).await.unwrap();
+    create(&store, 1).await;
+    let there = store.load(&key(1)).await.unwrap().unwrap();
+    let _ = store.touch(&key(1), there.version, there.record.expires_at).await.unwrap();
+    let _ = store.replace(&key(1), there.version, &record(Some("ada"))).await.unwrap();
+    assert_eq!(store.count("ada").await.unwrap(), 1);
+    assert!(store.remove(&key(1)).await.unwrap());
+    create(&store, 2).await;
+    assert!(store.remove_of("ada", &key(2)).await.unwrap());
+    assert_eq!(store.remove_all_but("ada", None).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn each_right_that_is_missing_is_named_at_the_start() {
+    let redis = server();
+    for right in RIGHTS {
+        let rights = RIGHTS.iter().filter(|other| **other != right).copied();
+        let url = user(&redis, "app", &rights.chain(["~cloakroom:*"]).collect::<Vec<_>>());
+        let error = RedisStore::connect(&url).await.unwrap_err();
+        let (name, cause) = (right[1..].to_uppercase(), cause(&error));
+        assert_eq!(error.kind(), StoreErrorKind::Rejected);
+        assert!(cause.ends_with(&format!(": {name}")), "{cause}");
+    }
+    let url = user(&redis, "app", &["+@all", "-zadd", "-pexpire", "~cloakroom:*"]);
+    let cause_of_two = cause(&RedisStore::connect(&url).await.unwrap_err());
+    assert!(cause_of_two.ends_with(": ZADD, PEXPIRE"), "{cause_of_two}");
+    let url = user(&redis, "app", &["+@all", "~other:*"]);
+    let keys = cause(&RedisStore::connect(&url).await.unwrap_err());
+    assert!(keys.ends_with(": keys that begin with cloakroom:"), "{keys}");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn s78_a_redis_that_evicts_is_warned_of_however_it_says_so() {
+    let redis = server();
+    let no_config = user(&redis, "plain", &["+@all", "-config", "~*"]);
+    let no_info = user(&redis, "odd", &["+@all", "-info", "~*"]);
+    let resp3 = format!("{}/?protocol=resp3", redis.url());
+    let resp3_no_info = format!("{no_info}/?protocol=resp3");
+    let warnings = Warnings::default();
+    let _guard = tracing::subscriber::set_default(warnings.clone());
+    for (policy, expected) in [("allkeys-lru", 1), ("noeviction", 0)] {
+        assert_eq!(redis.command(&["CONFIG", "SET", "maxmemory-policy", policy]), "OK");
+        for url in [&redis.url(), &no_config, &no_info, &resp3, &resp3_no_info] {
+            RedisStore::connect(url).await.unwrap();
+            let seen = warnings.seen();
+            assert_eq!(seen.len(), expected, "{url}: {seen:?}");
+            assert!(seen.iter().all(|warning| warning.contains(policy)), "{seen:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_of_a_cluster_is_no_server_of_its_own() {
+    let cluster = RedisCluster::start().unwrap_or_else(|error| panic!("{error}"));
+    let forbid = ["ACL", "SETUSER", "odd", "reset", "on", ">secret", "+@all", "-info", "~*"];
+    assert_eq!(cluster.command(0, &forbid), "OK");
+    let place = format!("127.0.0.1:{}", cluster.ports()[0]);
+    for url in [format!("redis://{place}"), format!("redis://odd:secret@{place}")] {
+        let error = RedisStore::connect(&url).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Rejected);
+        assert!(cause(&error).contains("redis+cluster://"), "{}", cause(&error));
+    }
+    let error = RedisStore::connect(&server().url().replace("redis:", "redis+cluster:")).await;
+    let cause = cause(&error.unwrap_err());
+    assert!(cause.contains("no node of a cluster"), "{cause}");
+}
