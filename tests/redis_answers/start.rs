@@ -106,6 +106,8 @@ async fn a_node_of_a_cluster_is_no_server_of_its_own() {
         assert_eq!(error.kind(), StoreErrorKind::Rejected);
         assert!(cause(&error).contains("redis+cluster://"), "{}", cause(&error));
     }
+    let wrong = format!("redis+cluster://odd:wrong@{place}");
+    assert_eq!(RedisStore::connect(&wrong).await.unwrap_err().kind(), StoreErrorKind::Rejected);
     let error = RedisStore::connect(&server().url().replace("redis:", "redis+cluster:")).await;
     let cause = cause(&error.unwrap_err());
     assert!(cause.contains("no node of a cluster"), "{cause}");

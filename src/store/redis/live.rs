@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long nothing may have come without its being asked whether it is there still.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long nothing may have come without a look at whether it was closed, which asks nobody.
-const MOMENT: Duration = Duration::from_millis(10);
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// A connection. Clones are the same.
 #[derive(Clone)]

@@ -6,8 +6,8 @@ use ::redis::cluster::{ClusterClient, ClusterClientBuilder};
 use ::redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use ::redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use ::redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
-    RedisResult, TlsMode,
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion,
+    RedisError, RedisResult, TlsMode,
 };
 
 use super::RedisOptions;
@@ -63,16 +63,26 @@ impl Cluster {
     async fn connect(&self) -> RedisResult<Live> {
         let [new, old] = &self.clients;
         let connection = match new.get_async_connection().await {
-            Err(error) if speaks_no_resp3(&error.to_string()) => old.get_async_connection().await,
+            Err(error) if says(&error, &["NOPROTO", "HELLO", "resp3"]) => {
+                old.get_async_connection().await
+            }
             connection => connection,
         };
-        connection.map(Live::Cluster)
+        connection.map(Live::Cluster).map_err(|error| {
+            let is_shut_out = says(&error, &["WRONGPASS", "NOAUTH", "AuthenticationFailed"]);
+            if is_shut_out {
+                (ErrorKind::AuthenticationFailed, "no node lets this user in").into()
+            } else {
+                error
+            }
+        })
     }
 }
 
-/// Several nodes' errors come as one text.
-fn speaks_no_resp3(error: &str) -> bool {
-    ["NOPROTO", "HELLO", "resp3"].iter().any(|word| error.contains(word))
+/// Whether one of these is behind a failure: several nodes' errors come as one text.
+fn says(error: &RedisError, words: &[&str]) -> bool {
+    let text = error.to_string();
+    words.iter().any(|word| text.contains(word))
 }
 
 /// Each command leaves at once, and the system looks after connections that nobody uses.
