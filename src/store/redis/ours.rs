@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ::redis::cluster::NodeAddress;
 use ::redis::{AsyncConnectionConfig, RedisError, RedisResult, Value};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::heard::Heard;
@@ -23,8 +24,6 @@ const ROUND_TRIPS: u32 = 5;
 /// How old a connection has to be before another one may lead somewhere else: nobody's place changes faster, and a
 /// server that refuses for long is not connected to for each call.
 pub(super) const AGE: Duration = Duration::from_millis(100);
-/// The same for a cluster one of whose nodes is silent: the others answer, and would have to wait for a new connection.
-const AGE_OF_CLUSTER: Duration = Duration::from_secs(10);
 
 /// How often one that a cluster's node has closed is looked after, and the pause before each time.
 const LOOKS: u32 = 20;
@@ -79,12 +78,23 @@ impl Ours {
 
     /// The connection that there is, or a new one, with its number.
     async fn live(self: &Arc<Self>) -> RedisResult<Numbered> {
-        if let Some(there) = self.current().there() {
-            return Ok(there);
+        let (there, number) = {
+            let current = self.current();
+            (current.there(), current.number)
+        };
+        match there {
+            Some(there) => Ok(there),
+            None => self.another_than(number).await,
         }
+    }
+
+    /// One that is made after this one. The others use this one until then, if nobody has forgotten it.
+    async fn another_than(self: &Arc<Self>, number: u64) -> RedisResult<Numbered> {
         // One at a time: who waits here finds the connection that another has made, or waits for the same one.
         let mut making = self.making.lock().await;
-        if let Some(there) = self.current().there() {
+        if let Some(there) = self.current().there()
+            && there.0 > number
+        {
             return Ok(there);
         }
         // What came to nothing while nobody waited says nothing about now.
@@ -116,7 +126,8 @@ impl Ours {
             if Live::is_fresh(self.heard.silence(node)) {
                 return Ok((number, live));
             }
-            let _asking = self.asking.lock().await;
+            // Of a cluster's nodes each call asks its own, so that one that is silent holds nobody up but its visitors.
+            let _asking = if self.is_cluster { None } else { Some(self.asking.lock().await) };
             if self.current().there().is_none_or(|(current, _)| current != number) {
                 continue;
             }
@@ -124,8 +135,9 @@ impl Ours {
                 Health::Well => {}
                 // It is for the cluster to say where these keys are now.
                 Health::Closed if self.is_cluster => {}
-                Health::Silent if self.is_cluster && self.heard.age() < AGE_OF_CLUSTER => {
-                    return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+                Health::Silent if self.is_cluster => {
+                    self.another_than(number).await?;
+                    continue;
                 }
                 Health::Closed | Health::Silent => {
                     self.forget(number);
@@ -184,6 +196,18 @@ impl Ours {
         }
     }
 
+    /// Leaves a connection on which nothing came. A cluster's has other nodes, whose visitors need not wait for the next.
+    fn leave(self: &Arc<Self>, number: u64) {
+        match Handle::try_current() {
+            Ok(runtime) if self.is_cluster => {
+                let ours = self.clone();
+                // If none comes about, the next call that is given up tries again.
+                drop(runtime.spawn(async move { ours.another_than(number).await.map(drop) }));
+            }
+            _ => self.forget(number),
+        }
+    }
+
     fn current(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -197,7 +221,7 @@ impl Current {
 
 /// A call that is on its way.
 struct Call<'a> {
-    ours: &'a Ours,
+    ours: &'a Arc<Ours>,
     /// Of its connection.
     number: u64,
     began: u64,
@@ -220,7 +244,7 @@ impl Drop for Call<'_> {
         let waited = heard.time().saturating_sub(self.began);
         let nothing_came = !heard.has_come_since(self.began);
         if waited >= SUSPICIOUS.as_millis() as u64 && (nothing_came || self.ours.is_cluster) {
-            self.ours.forget(self.number);
+            self.ours.leave(self.number);
         }
     }
 }
