@@ -1,7 +1,9 @@
 //! What is said at the start, and not by half of the visitors later.
 
+use std::time::Duration;
+
 use cloakroom::store::{Index, RedisStore, Store, StoreErrorKind};
-use cloakroom_engines::{Redis, RedisCluster};
+use cloakroom_engines::{Redis, RedisCluster, RedisSentinels};
 use redis::Client;
 
 use super::{Warnings, cause, create, key, record, server};
@@ -33,27 +35,59 @@ const RIGHTS: [&str; 12] = [
     "+pexpire",
 ];
 
-/// The URL for a user who has these rights.
+/// The command that makes a user who has these rights.
+fn set_user<'a>(name: &'a str, rights: &[&'a str]) -> Vec<&'a str> {
+    [&["ACL", "SETUSER", name, "reset", "on", ">secret", "-@all"], rights].concat()
+}
+
+/// The URL for such a user.
 fn user(redis: &Redis, name: &str, rights: &[&str]) -> String {
-    let user = [&["ACL", "SETUSER", name, "reset", "on", ">secret", "-@all"], rights].concat();
-    assert_eq!(redis.command(&user), "OK");
+    assert_eq!(redis.command(&set_user(name, rights)), "OK");
     redis.url().replace("redis://", &format!("redis://{name}:secret@"))
+}
+
+/// All calls that a store answers.
+async fn use_all_of(store: &RedisStore) {
+    create(store, 1).await;
+    let there = store.load(&key(1)).await.unwrap().unwrap();
+    let _ = store.touch(&key(1), there.version, there.record.expires_at).await.unwrap();
+    let _ = store.replace(&key(1), there.version, &record(Some("ada"))).await.unwrap();
+    store.await_replication(&key(1)).await.unwrap();
+    assert_eq!(store.count("ada").await.unwrap(), 1);
+    assert!(store.remove(&key(1)).await.unwrap());
+    create(store, 2).await;
+    assert!(store.remove_of("ada", &key(2)).await.unwrap());
+    assert_eq!(store.remove_all_but("ada", None).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn what_the_guide_lists_is_all_that_a_user_needs() {
     let redis = server();
     let url = user(&redis, "app", &[&RIGHTS[..], &["~cloakroom:*"]].concat());
-    let store = RedisStore::connect(&url).await.unwrap();
-    create(&store, 1).await;
-    let there = store.load(&key(1)).await.unwrap().unwrap();
-    let _ = store.touch(&key(1), there.version, there.record.expires_at).await.unwrap();
-    let _ = store.replace(&key(1), there.version, &record(Some("ada"))).await.unwrap();
-    assert_eq!(store.count("ada").await.unwrap(), 1);
-    assert!(store.remove(&key(1)).await.unwrap());
-    create(&store, 2).await;
-    assert!(store.remove_of("ada", &key(2)).await.unwrap());
-    assert_eq!(store.remove_all_but("ada", None).await.unwrap(), 0);
+    use_all_of(&RedisStore::connect(&url).await.unwrap()).await;
+
+    let _replica = redis.replica().unwrap();
+    let more = ["~cloakroom:*", "+getrange", "+wait"];
+    let url = user(&redis, "app", &[&RIGHTS[..], &more].concat());
+    let waits = RedisStore::options(&url).wait_for_replicas(1, Duration::from_secs(2));
+    use_all_of(&waits.connect().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn what_the_guide_lists_is_all_that_a_user_of_several_servers_needs() {
+    let cluster = RedisCluster::start().unwrap_or_else(|error| panic!("{error}"));
+    let more = ["~cloakroom:*", "+ping", "+cluster|slots"];
+    let app = set_user("app", &[&RIGHTS[..], &more].concat()).join(" ");
+    for node in 0..cluster.ports().len() {
+        assert_eq!(cluster.command(node, &app.split(' ').collect::<Vec<_>>()), "OK");
+    }
+    let url = cluster.url().replace("://", "://app:secret@");
+    use_all_of(&RedisStore::connect(&url).await.unwrap()).await;
+
+    let trio = RedisSentinels::start().unwrap_or_else(|error| panic!("{error}"));
+    let _ = user(trio.master(), "app", &[&RIGHTS[..], &["~cloakroom:*", "+role"]].concat());
+    let url = trio.url().replace("://", "://app:secret@");
+    use_all_of(&RedisStore::connect(&url).await.unwrap()).await;
 }
 
 #[tokio::test]

@@ -165,7 +165,7 @@ mod tests {
     fn a_command_s_key_is_found() {
         let key = |words: &[&str]| {
             let mut cmd = ::redis::cmd(words[0]);
-            words[1..].iter().for_each(|word| drop(cmd.arg(*word)));
+            cmd.arg(&words[1..]);
             key_of(&cmd).map(|key| String::from_utf8(key.to_vec()).unwrap())
         };
         assert_eq!(key(&["GET", "k"]).as_deref(), Some("k"));

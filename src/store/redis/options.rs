@@ -102,7 +102,8 @@ impl RedisOptions {
         let keys = Keys { prefix: self.prefix, is_cluster };
         let shared = Shared { keys, clock: self.clock, scripts: Scripts::new() };
         let store = RedisStore { connection, waiting, shared: Arc::new(shared) };
-        store.look_around().await?;
+        let looked = tokio::time::timeout(self.connect_timeout, store.look_around()).await;
+        looked.map_err(|_| StoreError::from(StoreErrorKind::TimedOut))??;
         Ok(store)
     }
 

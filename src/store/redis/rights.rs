@@ -2,7 +2,7 @@
 //! drops sessions when its memory is full, and whether the user may do what cloakroom does.
 
 use ::redis::{Cmd, RedisError, RedisResult, Value, from_redis_value};
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use super::RedisStore;
 use super::error::store_error;
@@ -94,10 +94,10 @@ impl RedisStore {
 
     /// So that the first visitors' calls are not sent twice.
     async fn load_scripts(&self) -> RedisResult<()> {
-        for script in self.shared.scripts.all() {
-            script.prepare_invoke().load_async(&mut self.connection.clone()).await?;
-        }
-        Ok(())
+        let scripts = self.shared.scripts.all().map(|script| async {
+            script.prepare_invoke().load_async(&mut self.connection.clone()).await.map(drop)
+        });
+        try_join_all(scripts).await.map(drop)
     }
 
     /// One for each right that the store needs.
