@@ -88,7 +88,7 @@ impl Heard {
     /// The master that a command goes to, where there are several.
     pub(super) fn node_of(&self, cmd: &Cmd) -> Option<NodeAddress> {
         let map = self.map.as_ref()?.0.read().unwrap_or_else(PoisonError::into_inner);
-        let shard = map.as_ref()?.shard_for_slot(slot(key_of(cmd)?))?;
+        let shard = map.as_ref()?.shard_for_slot(hash_slot(key_of(cmd)?))?;
         Some(shard.primary().clone())
     }
 }
@@ -133,7 +133,7 @@ fn key_of(cmd: &Cmd) -> Option<&[u8]> {
 }
 
 /// The slot of a key: its CRC16 (XMODEM), or that of what is in its first braces.
-fn slot(key: &[u8]) -> u16 {
+fn hash_slot(key: &[u8]) -> u16 {
     let tag = || {
         let begin = key.iter().position(|byte| *byte == b'{')? + 1;
         let length = key[begin..].iter().position(|byte| *byte == b'}')?;
@@ -157,7 +157,7 @@ mod tests {
     fn a_key_s_slot_is_the_one_that_redis_says() {
         for key in ["", "a", "123456789", "cloakroom:{07}:record:07", "{}x", "a{b}{c}", "{unended"]
         {
-            assert_eq!(Slot::new(slot(key.as_bytes())), Some(Slot::for_key(key)), "{key}");
+            assert_eq!(Slot::new(hash_slot(key.as_bytes())), Some(Slot::for_key(key)), "{key}");
         }
     }
 
