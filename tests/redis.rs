@@ -195,10 +195,15 @@ async fn s78_a_full_redis_rejects_writes_and_still_reads() {
     let (server, mut beside) = own_server();
     let store = RedisStore::connect(&server.url()).await.unwrap();
     create(&store, 1, None).await;
+    create(&store, 3, Some("ada")).await;
+    create(&store, 4, Some("ada")).await;
     let () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", "1"]).query(&mut beside).unwrap();
     let error = store.create(&key(2), &record(None)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Rejected);
     assert!(store.load(&key(1)).await.unwrap().is_some(), "what was there is still there");
+    assert_eq!(store.list("ada").await.unwrap().len(), 2);
+    assert!(store.remove(&key(3)).await.unwrap(), "a logout takes no memory");
+    assert_eq!(store.remove_all_but("ada", None).await.unwrap(), 1);
     let () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", "0"]).query(&mut beside).unwrap();
     create(&store, 2, None).await;
 }

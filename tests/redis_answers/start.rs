@@ -13,10 +13,12 @@ async fn s75_a_server_with_too_many_clients_says_so() {
     let redis = server();
     assert_eq!(redis.command(&["CONFIG", "SET", "maxclients", "1"]), "OK");
     let _only = Client::open(redis.url()).unwrap().get_connection().unwrap();
-    let error = RedisStore::connect(&redis.url()).await.unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Rejected);
-    let cause = std::error::Error::source(&error).unwrap().to_string();
-    assert!(cause.contains("maxclients"), "{cause}");
+    let with_password = redis.url().replace("redis://", "redis://:secret@");
+    for url in [redis.url(), with_password] {
+        let error = RedisStore::connect(&url).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Rejected);
+        assert!(cause(&error).contains("maxclients"), "{url}: {error:?}");
+    }
 }
 
 /// All that the guide lists.

@@ -7,12 +7,13 @@ use ::redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use ::redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use ::redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion,
-    RedisError, RedisResult, TlsMode,
+    RedisConnectionInfo, RedisError, RedisResult, TlsMode,
 };
 
 use super::RedisOptions;
 use super::heard::Map;
 use super::live::Live;
+use super::meaning::Meaning;
 
 /// The master that sentinels are asked for, unless the URL names one.
 const MASTER: &str = "mymaster";
@@ -40,7 +41,13 @@ impl Source {
     pub(super) async fn connect(&mut self, config: &AsyncConnectionConfig) -> RedisResult<Live> {
         let connection = match self {
             Self::Server(client) => {
-                client.get_multiplexed_async_connection_with_config(config).await?
+                let made = client.get_multiplexed_async_connection_with_config(config).await;
+                match made {
+                    Err(error) if error.kind() == ErrorKind::AuthenticationFailed => {
+                        return Err(first_words(client, config).await.unwrap_or(error));
+                    }
+                    made => made?,
+                }
             }
             Self::Sentinels(client) => client.get_async_connection_with_config(config).await?,
             Self::Cluster(cluster) => return cluster.connect().await,
@@ -57,6 +64,17 @@ impl Source {
             Self::Server(_) | Self::Sentinels(_) => None,
         }
     }
+}
+
+/// What a server says to somebody without a name before it hangs up. The library takes it for an answer about the
+/// password.
+async fn first_words(client: &Client, config: &AsyncConnectionConfig) -> Option<RedisError> {
+    let nobody = RedisConnectionInfo::default().set_skip_set_lib_name();
+    let info = client.get_connection_info().clone().set_redis_settings(nobody);
+    let client = Client::open(info).ok()?;
+    let connection = client.get_multiplexed_async_connection_with_config(config).await.ok()?;
+    let said = Live::Server(connection).greet().await.err()?;
+    Meaning::of(&said).is_answer().then_some(said)
 }
 
 impl Cluster {
