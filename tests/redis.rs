@@ -185,7 +185,7 @@ async fn names_of_records_that_are_gone_are_let_go() {
     let moved = store.replace(&key(2), Version::FIRST, &record(Some("bob"))).await.unwrap();
     assert!(matches!(moved, Replaced::Done(_)));
     let mut names = || -> u64 { beside.zcard("cloakroom:owner:ada").unwrap() };
-    assert_eq!(names(), 3, "nobody has looked yet");
+    assert_eq!(names(), 2, "nobody has looked for the one that has moved");
     assert_eq!(store.count("ada").await.unwrap(), 1);
     assert_eq!(names(), 1);
 }
@@ -195,10 +195,15 @@ async fn s78_a_full_redis_rejects_writes_and_still_reads() {
     let (server, mut beside) = own_server();
     let store = RedisStore::connect(&server.url()).await.unwrap();
     create(&store, 1, None).await;
+    create(&store, 3, Some("ada")).await;
+    create(&store, 4, Some("ada")).await;
     let () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", "1"]).query(&mut beside).unwrap();
     let error = store.create(&key(2), &record(None)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Rejected);
     assert!(store.load(&key(1)).await.unwrap().is_some(), "what was there is still there");
+    assert_eq!(store.list("ada").await.unwrap().len(), 2);
+    assert!(store.remove(&key(3)).await.unwrap(), "a logout takes no memory");
+    assert_eq!(store.remove_all_but("ada", None).await.unwrap(), 1);
     let () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", "0"]).query(&mut beside).unwrap();
     create(&store, 2, None).await;
 }

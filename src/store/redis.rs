@@ -31,17 +31,26 @@ use super::{
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
+mod confirm;
 mod connection;
 mod error;
+mod given;
+mod heard;
 mod index;
 mod keys;
+mod live;
+mod meaning;
 mod options;
+mod ours;
 mod place;
+mod rights;
 mod scan;
 
-use connection::{Connection, Live};
+use confirm::{Left, Waiting};
+use connection::Connection;
 use error::store_error;
-use keys::{Keys, Partition};
+use keys::Keys;
+use live::Live;
 pub use options::RedisOptions;
 
 /// How long a key outlives its record.
@@ -66,15 +75,8 @@ const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 pub struct RedisStore {
     connection: Connection,
     /// A connection of its own, because what waits on it holds up what comes after.
-    waiting: Option<Waiting>,
+    waiting: Option<Arc<Waiting>>,
     shared: Arc<Shared>,
-}
-
-#[derive(Clone)]
-struct Waiting {
-    connection: Connection,
-    replicas: u32,
-    within: Duration,
 }
 
 struct Shared {
@@ -87,6 +89,7 @@ struct Scripts {
     put: Script,
     touch: Script,
     note: Script,
+    remove: Script,
     remove_of: Script,
     heal: Script,
 }
@@ -113,6 +116,10 @@ impl RedisStore {
     }
 
     /// On a connection that the application has already, with keys that begin with `prefix`.
+    ///
+    /// One that leads to a server which is no master any more is ended by `QUIT`, so that the manager makes another; the
+    /// application's own commands that are on their way then are answered before, or not done. One that something in
+    /// between has forgotten is the manager's to end: give its client a TCP keepalive.
     #[must_use]
     pub fn on(connection: ConnectionManager, prefix: impl Into<String>) -> Self {
         Self::given(Live::Managed(connection), prefix.into(), false)
@@ -128,21 +135,7 @@ impl RedisStore {
     fn given(live: Live, prefix: String, is_cluster: bool) -> Self {
         let keys = Keys { prefix, is_cluster };
         let shared = Shared { keys, clock: Box::new(SystemClock), scripts: Scripts::new() };
-        Self { connection: Connection::Given(live), waiting: None, shared: Arc::new(shared) }
-    }
-
-    /// A session that Redis drops for want of memory is a visitor signed out, without a word.
-    async fn warn_if_it_evicts(&self) {
-        let asked = ::redis::cmd("CONFIG").arg("GET").arg("maxmemory-policy").to_owned();
-        let answer: ::redis::RedisResult<Vec<String>> =
-            asked.query_async(&mut self.connection.clone()).await;
-        // A server that does not say so may be well set up.
-        if let Ok(answer) = answer
-            && let [_, policy] = answer.as_slice()
-            && policy != "noeviction"
-        {
-            tracing::warn!(%policy, "Redis drops sessions when its memory is full: set noeviction");
-        }
+        Self { connection: Connection::given(live), waiting: None, shared: Arc::new(shared) }
     }
 
     /// How long a record that ends then lives in Redis from now on, in milliseconds.
@@ -187,23 +180,6 @@ impl RedisStore {
     fn index_of(&self, key: &StoreKey, owner: &str) -> String {
         self.shared.keys.index(self.shared.keys.partition_of(key), owner)
     }
-
-    /// Waits until the replicas have what was written to this partition so far.
-    ///
-    /// A write comes after all that the master has done before, on whichever connection.
-    async fn wait(&self, partition: Partition) -> Result<()> {
-        let Some(Waiting { connection, replicas, within }) = &self.waiting else { return Ok(()) };
-        let mut wait = ::redis::pipe();
-        wait.cmd("SET").arg(self.shared.keys.mark(partition)).arg(1).arg("EX").arg(60).ignore();
-        wait.cmd("WAIT").arg(replicas).arg(within.as_millis().max(1) as u64);
-        let (have,): (u32,) =
-            wait.query_async(&mut connection.clone()).await.map_err(store_error)?;
-        if have >= *replicas {
-            return Ok(());
-        }
-        let cause = format!("{have} of {replicas} replicas had the write in time");
-        Err(StoreError::new(StoreErrorKind::Unavailable, cause))
-    }
 }
 
 impl Scripts {
@@ -213,9 +189,14 @@ impl Scripts {
             put: script(include_str!("redis/put.lua")),
             touch: script(include_str!("redis/touch.lua")),
             note: script(include_str!("redis/note.lua")),
+            remove: script(include_str!("redis/remove.lua")),
             remove_of: script(include_str!("redis/remove_of.lua")),
             heal: script(include_str!("redis/heal.lua")),
         }
+    }
+
+    const fn all(&self) -> [&Script; 6] {
+        [&self.put, &self.touch, &self.note, &self.remove, &self.remove_of, &self.heal]
     }
 }
 
@@ -229,7 +210,10 @@ impl Store for RedisStore {
 
     async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
         match self.put(key, None, Version::FIRST, record).await? {
-            Value::Int(1) => Ok(Created::Done(Version::FIRST)),
+            Value::Int(1) => {
+                self.wrote(key, Left::Version { now: Version::FIRST, before: None });
+                Ok(Created::Done(Version::FIRST))
+            }
             _ => Ok(Created::Taken),
         }
     }
@@ -242,7 +226,10 @@ impl Store for RedisStore {
     ) -> Result<Replaced> {
         let next = expected.next();
         match self.put(key, Some(expected), next, record).await? {
-            Value::Int(1) => Ok(Replaced::Done(next)),
+            Value::Int(1) => {
+                self.wrote(key, Left::Version { now: next, before: Some(expected) });
+                Ok(Replaced::Done(next))
+            }
             Value::BulkString(there) => stored(key, there).map(Replaced::Conflict),
             _ => Ok(Replaced::Gone),
         }
@@ -270,14 +257,19 @@ impl Store for RedisStore {
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
-        let mut connection = self.connection.clone();
-        let removed: u64 =
-            connection.del(self.shared.keys.record(key)).await.map_err(store_error)?;
-        Ok(removed == 1)
+        let remove = self.shared.scripts.remove.key(self.shared.keys.record(key));
+        let removed = self.run(&remove).await?;
+        self.wrote(key, Left::Nothing);
+        if let Value::BulkString(owner) = &removed
+            && let Ok(owner) = std::str::from_utf8(owner)
+        {
+            self.let_go(owner, key).await;
+        }
+        Ok(removed != Value::Int(0))
     }
 
     async fn await_replication(&self, key: &StoreKey) -> Result<()> {
-        self.wait(self.shared.keys.partition_of(key)).await
+        self.confirm(key).await
     }
 }
 

@@ -50,6 +50,8 @@ impl Store for Replicated {
     async fn await_replication(&self, key: &StoreKey) -> Result<()> {
         self.inner.await_replication(key).await?;
         self.asked.fetch_add(1, Ordering::Relaxed);
+        // Who waits lets others go on meanwhile.
+        tokio::task::yield_now().await;
         if self.fails { Err(StoreErrorKind::Unavailable.into()) } else { Ok(()) }
     }
 }
@@ -118,4 +120,26 @@ async fn s77_a_logout_that_is_tried_again_holds_once_it_is_acknowledged() {
     assert_eq!(asked.load(Ordering::Relaxed), 0, "a look asks nobody");
     let again = site.visit(begun.cookie(), async |session| session.invalidate().unwrap()).await;
     assert_eq!((again.response.status().as_u16(), asked.load(Ordering::Relaxed)), (200, 1));
+}
+
+#[tokio::test]
+async fn s75_confirmations_that_fail_are_nobody_else_s_outage() {
+    let store = MemoryStore::new();
+    let (begins, _) = site(&store, false);
+    let mut cookies = Vec::new();
+    for _ in 0..20 {
+        let begun = begins.visit(None, async |session| session.insert("n", 0)).await;
+        cookies.push(begun.cookie().unwrap().to_owned());
+    }
+    let (site, _) = site(&store, true);
+    let leaving = cookies.split_off(1).into_iter().map(|cookie| {
+        let site = &site;
+        async move {
+            let end = async |session: Session| session.invalidate().unwrap();
+            assert_eq!(site.visit(&*cookie, end).await.response.status(), 503);
+        }
+    });
+    futures_util::future::join_all(leaving).await;
+    let stays = site.visit(&*cookies[0], async |session| session.get::<u32>("n").unwrap()).await;
+    assert_eq!((stays.response.status().as_u16(), stays.result), (200, Some(0)));
 }

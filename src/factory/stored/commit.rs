@@ -292,7 +292,7 @@ impl<S: Store> Anchor<S> {
     }
 
     async fn confirm(&self, budget: &Budget, key: &StoreKey) -> Result<(), Error> {
-        self.inner.call(budget, "kept", self.inner.store.await_replication(key)).await
+        self.inner.confirm(budget, "kept", key).await
     }
 
     /// Creates a record. After a call that failed, looks whether it took effect: a session whose ticket nobody gets must

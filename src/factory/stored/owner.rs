@@ -192,7 +192,7 @@ impl<S: Sweep> StoredFactory<S> {
 impl<S: Store> Inner<S> {
     async fn revoke_one(&self, key: &StoreKey) -> Result<bool, Error> {
         let removed = self.call(&self.budget(), "revoked", self.store.remove(key)).await?;
-        self.call(&self.budget(), "revoked", self.store.await_replication(key)).await?;
+        self.confirm(&self.budget(), "revoked", key).await?;
         Ok(removed)
     }
 

@@ -74,8 +74,8 @@ impl RedisOptions {
     /// Connects. Warns where Redis is set up to drop keys when its memory is full.
     ///
     /// # Errors
-    /// `Rejected` for a URL that is none, a password that is wrong, an option that cannot be served; `Unavailable` or `TimedOut` for a server that does
-    /// not answer.
+    /// `Rejected` for a URL that is none, a password that is wrong, a user who may not do what the store does, a cluster
+    /// without `+cluster`, an option that cannot be served; `Unavailable` or `TimedOut` for a server that does not answer.
     pub async fn connect(mut self) -> Result<RedisStore> {
         self.connect_timeout = setting::connect_timeout(self.connect_timeout)?;
         if let Some((_, within)) = &mut self.replicas {
@@ -95,14 +95,15 @@ impl RedisOptions {
         }
         let waiting = match self.replicas {
             Some((replicas, within)) => {
-                Some(Waiting { connection: self.open().await?, replicas, within })
+                Some(Arc::new(Waiting::new(self.open().await?, replicas, within)))
             }
             None => None,
         };
         let keys = Keys { prefix: self.prefix, is_cluster };
         let shared = Shared { keys, clock: self.clock, scripts: Scripts::new() };
         let store = RedisStore { connection, waiting, shared: Arc::new(shared) };
-        store.warn_if_it_evicts().await;
+        let looked = tokio::time::timeout(self.connect_timeout, store.look_around()).await;
+        looked.map_err(|_| StoreError::from(StoreErrorKind::TimedOut))??;
         Ok(store)
     }
 

@@ -1,34 +1,120 @@
 //! Where Redis is, from its URL, and connecting to it: one server, the master that sentinels know, or a cluster.
 
+use std::time::Duration;
+
 use ::redis::cluster::{ClusterClient, ClusterClientBuilder};
+use ::redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use ::redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
-use ::redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, RedisResult, TlsMode};
+use ::redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion,
+    RedisConnectionInfo, RedisError, RedisResult, TlsMode,
+};
 
 use super::RedisOptions;
-use super::connection::Live;
+use super::heard::Map;
+use super::live::Live;
+use super::meaning::Meaning;
 
 /// The master that sentinels are asked for, unless the URL names one.
 const MASTER: &str = "mymaster";
+
+/// After how long without a word the system asks whether the other end of a connection is there, and how often then. What
+/// stands between forgets connections after a few minutes at the earliest.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
 
 /// Where connections come from.
 pub(super) enum Source {
     Server(Box<Client>),
     Sentinels(Box<SentinelClient>),
-    Cluster(Box<ClusterClient>),
+    Cluster(Box<Cluster>),
+}
+
+pub(super) struct Cluster {
+    /// By the third version of the protocol, in which a connection says that it was closed, and the second for servers
+    /// that do not speak it.
+    clients: [ClusterClient; 2],
+    map: Map,
 }
 
 impl Source {
     pub(super) async fn connect(&mut self, config: &AsyncConnectionConfig) -> RedisResult<Live> {
-        Ok(match self {
+        let connection = match self {
             Self::Server(client) => {
-                Live::Server(client.get_multiplexed_async_connection_with_config(config).await?)
+                let made = client.get_multiplexed_async_connection_with_config(config).await;
+                match made {
+                    Err(error) if error.kind() == ErrorKind::AuthenticationFailed => {
+                        return Err(first_words(client, config).await.unwrap_or(error));
+                    }
+                    made => made?,
+                }
             }
-            Self::Sentinels(client) => {
-                Live::Server(client.get_async_connection_with_config(config).await?)
+            Self::Sentinels(client) => client.get_async_connection_with_config(config).await?,
+            Self::Cluster(cluster) => return cluster.connect().await,
+        };
+        let mut live = Live::Server(connection);
+        live.greet().await?;
+        Ok(live)
+    }
+
+    /// The map of a cluster.
+    pub(super) fn map(&self) -> Option<Map> {
+        match self {
+            Self::Cluster(cluster) => Some(cluster.map.clone()),
+            Self::Server(_) | Self::Sentinels(_) => None,
+        }
+    }
+}
+
+/// What a server says to somebody without a name before it hangs up. The library takes it for an answer about the
+/// password.
+async fn first_words(client: &Client, config: &AsyncConnectionConfig) -> Option<RedisError> {
+    let nobody = RedisConnectionInfo::default().set_skip_set_lib_name();
+    let info = client.get_connection_info().clone().set_redis_settings(nobody);
+    let client = Client::open(info).ok()?;
+    let connection = client.get_multiplexed_async_connection_with_config(config).await.ok()?;
+    let said = Live::Server(connection).greet().await.err()?;
+    Meaning::of(&said).is_answer().then_some(said)
+}
+
+impl Cluster {
+    async fn connect(&self) -> RedisResult<Live> {
+        let [new, old] = &self.clients;
+        let connection = match new.get_async_connection().await {
+            Err(error) if says(&error, &["NOPROTO", "HELLO", "resp3"]) => {
+                old.get_async_connection().await
             }
-            Self::Cluster(client) => Live::Cluster(client.get_async_connection().await?),
+            connection => connection,
+        };
+        connection.map(Live::Cluster).map_err(|error| {
+            let is_shut_out = says(&error, &["WRONGPASS", "NOAUTH", "AuthenticationFailed"]);
+            if is_shut_out {
+                (ErrorKind::AuthenticationFailed, "no node lets this user in").into()
+            } else {
+                error
+            }
         })
     }
+}
+
+/// Whether one of these is behind a failure: several nodes' errors come as one text.
+fn says(error: &RedisError, words: &[&str]) -> bool {
+    let text = error.to_string();
+    words.iter().any(|word| text.contains(word))
+}
+
+/// Each command leaves at once, and the system looks after connections that nobody uses.
+fn tcp() -> TcpSettings {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_EVERY);
+    TcpSettings::default().set_nodelay(true).set_keepalive(keepalive)
+}
+
+/// A server's place, where nothing is sent before the first command but who we are: so that the server's first words,
+/// perhaps that it has too many clients, are an answer to something.
+fn info(place: impl IntoConnectionInfo) -> RedisResult<ConnectionInfo> {
+    let info = place.into_connection_info()?.set_tcp_settings(tcp());
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
+    Ok(info.set_redis_settings(settings))
 }
 
 /// A URL's parts, each as it was written.
@@ -62,14 +148,14 @@ impl RedisOptions {
 
     #[cfg(not(feature = "tls"))]
     fn client(&self, place: impl IntoConnectionInfo) -> RedisResult<Client> {
-        Client::open(place)
+        Client::open(info(place)?)
     }
 
     #[cfg(feature = "tls")]
     fn client(&self, place: impl IntoConnectionInfo) -> RedisResult<Client> {
         match self.certificates() {
-            Some(certificates) => Client::build_with_tls(place, certificates),
-            None => Client::open(place),
+            Some(certificates) => Client::build_with_tls(info(place)?, certificates),
+            None => Client::open(info(place)?),
         }
     }
 
@@ -100,7 +186,9 @@ impl RedisOptions {
         let master = place(&format!("{}master/{}", parts.user, path.next().unwrap_or_default()))?;
         let master = master.redis_settings();
         let mut client = SentinelClientBuilder::new(sentinels, name, SentinelServerType::Master)?
-            .set_client_to_redis_db(master.db());
+            .set_client_to_redis_db(master.db())
+            .set_client_to_redis_tcp_settings(tcp())
+            .set_client_to_sentinel_tcp_settings(tcp());
         if let Some(user) = master.username() {
             client = client.set_client_to_redis_username(user);
         }
@@ -120,10 +208,25 @@ impl RedisOptions {
     }
 
     fn cluster(&self, parts: &Parts<'_>) -> RedisResult<Source> {
+        let map = Map::default();
+        let client = |protocol| self.cluster_client(parts, protocol, &map);
+        let clients = [client(ProtocolVersion::RESP3)?, client(ProtocolVersion::RESP2)?];
+        Ok(Source::Cluster(Box::new(Cluster { clients, map })))
+    }
+
+    fn cluster_client(
+        &self,
+        parts: &Parts<'_>,
+        protocol: ProtocolVersion,
+        map: &Map,
+    ) -> RedisResult<ClusterClient> {
         let nodes = parts.hosts.split(',');
         let nodes = nodes.map(|host| format!("{}://{}{host}", parts.scheme(), parts.user));
         let client = ClusterClientBuilder::new(nodes)
             .connection_timeout(self.connect_timeout)
+            .use_protocol(protocol)
+            .read_routing_strategy(map.clone())
+            .tcp_settings(tcp())
             // What may be sent again is decided here, and not in there.
             .retries(0);
         #[cfg(feature = "tls")]
@@ -131,7 +234,7 @@ impl RedisOptions {
             Some(certificates) => client.certs(certificates),
             None => client,
         };
-        Ok(Source::Cluster(Box::new(client.build()?)))
+        client.build()
     }
 }
 

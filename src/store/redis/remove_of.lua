@@ -1,7 +1,14 @@
--- Removes a record if it is this owner's. KEYS: the record, the owner's index. ARGV: the owner, the record's name.
--- Answers whether it was.
+-- Removes those records that are this owner's. What is no record is his if his index has its name.
+-- KEYS: the owner's index, the records. ARGV: the owner, the records' names. Answers with the names of those removed.
 
-redis.call('ZREM', KEYS[2], ARGV[2])
-local there = redis.call('GET', KEYS[1])
-if not there or owner_of(there) ~= ARGV[1] then return 0 end
-return redis.call('DEL', KEYS[1])
+local removed = {}
+for i = 2, #KEYS do
+  local was_named = redis.call('ZREM', KEYS[1], ARGV[i]) == 1
+  local there = read(KEYS[i])
+  local owner = there and owner_of(there)
+  if owner == ARGV[1] or (owner == nil and was_named) then
+    redis.call('DEL', KEYS[i])
+    table.insert(removed, ARGV[i])
+  end
+end
+return removed

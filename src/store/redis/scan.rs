@@ -1,6 +1,6 @@
 //! Going through all records in Redis: node by node, in the order that Redis has them.
 
-use ::redis::cluster_routing::SingleNodeRoutingInfo;
+use ::redis::cluster::NodeAddress;
 use ::redis::{AsyncCommands, RedisResult, Value};
 use futures_util::future::join_all;
 
@@ -19,11 +19,11 @@ impl Scan for RedisStore {
         let place = after.and_then(|cursor| cursor.as_str().split_once(' '));
         let (node, place) = place.unwrap_or(("0", START));
         let node: usize = node.parse().unwrap_or(0);
-        let nodes = self.connection.clone().masters().await.map_err(store_error)?;
+        let nodes = self.connection.masters().await.map_err(store_error)?;
         let Some(at) = nodes.get(node) else { return Ok(Page { records: vec![], next: None }) };
         let mut scan = ::redis::cmd("SCAN");
         scan.arg(place).arg("MATCH").arg(self.shared.keys.pattern()).arg("COUNT").arg(limit.max(1));
-        let answer = self.connection.clone().send_to(at.clone(), &scan).await;
+        let answer = self.connection.send_to(at.as_ref(), &scan).await;
         let (next, names): (String, Vec<String>) =
             answer.and_then(|value| Ok(::redis::from_redis_value(value)?)).map_err(store_error)?;
         let next = match next.as_str() {
@@ -61,11 +61,12 @@ impl RedisStore {
 
 impl Connection {
     /// The servers that keys are on: each of a cluster's masters, or the one that there is.
-    async fn masters(&mut self) -> RedisResult<Vec<Option<SingleNodeRoutingInfo>>> {
+    pub(super) async fn masters(&self) -> RedisResult<Vec<Option<NodeAddress>>> {
         if !self.is_cluster() {
             return Ok(vec![None]);
         }
-        let slots: Vec<Vec<Value>> = ::redis::cmd("CLUSTER").arg("SLOTS").query_async(self).await?;
+        let asked = ::redis::cmd("CLUSTER").arg("SLOTS").to_owned();
+        let slots: Vec<Vec<Value>> = asked.query_async(&mut self.clone()).await?;
         let mut masters = Vec::new();
         for range in slots {
             let Some(master) = range.into_iter().nth(2) else { continue };
@@ -80,7 +81,7 @@ impl Connection {
         // In an order that stays.
         masters.sort();
         masters.dedup();
-        let place = |(_, host, port)| Some(SingleNodeRoutingInfo::ByAddress { host, port });
+        let place = |(_, host, port): (_, String, _)| Some(NodeAddress::new(host, port));
         Ok(masters.into_iter().map(place).collect())
     }
 }
