@@ -242,7 +242,7 @@ impl<S: Store> Inner<S> {
         action: &'static str,
         key: &StoreKey,
     ) -> Result<(), Error> {
-        let asked = self.store.await_replication(key);
+        let (asked, budget) = (self.store.await_replication(key), Share::from(budget));
         let answer = if budget.is_over() { None } else { budget.within(asked).await };
         let answer = answer.unwrap_or_else(|| Err(StoreErrorKind::TimedOut.into()));
         answer.map_err(|source| Error::Store { action, source })

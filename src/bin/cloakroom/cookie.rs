@@ -22,6 +22,7 @@ pub(crate) enum Command {
     /// Shows what a signed cookie holds, or which session a ticket names.
     Show {
         /// The cookie's value; without it, stdin is read.
+        #[arg(allow_hyphen_values = true)] // one in 64 begins with a hyphen
         value: Option<String>,
         /// A file that holds the secret; otherwise it is taken from the environment variable CLOAKROOM_SECRET.
         #[arg(long, value_name = "PATH")]
