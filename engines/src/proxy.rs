@@ -20,6 +20,8 @@ pub enum Weather {
     Stall,
     /// Nothing passes, and what was open or is opened meanwhile is never heard of again.
     Lose,
+    /// The engine's answers come in pieces of a few bytes, so that no message of a protocol arrives whole.
+    Drip,
     /// The engine's answer stops in its middle, and the connection ends.
     ResetMidReply,
     /// Connections end, old and new ones.
@@ -154,6 +156,10 @@ impl Network {
             match self.weather_for(number) {
                 _ if length == 0 => return Ok(()),
                 Weather::Delay(delay) if way == Way::FromEngine => sleep(delay),
+                Weather::Drip if way == Way::FromEngine => {
+                    drip(&mut to, &chunk[..length])?;
+                    continue;
+                }
                 Weather::ResetMidReply if way == Way::FromEngine => {
                     return to.write_all(&chunk[..length / 2]);
                 }
@@ -172,6 +178,15 @@ impl Network {
         let state = self.changed.wait_while(self.state(), waits);
         state.unwrap_or_else(PoisonError::into_inner).weather
     }
+}
+
+fn drip(to: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+    bytes.chunks(7).try_for_each(|piece| {
+        to.write_all(piece)?;
+        // Long enough for the other end to see it alone.
+        sleep(Duration::from_micros(20));
+        Ok(())
+    })
 }
 
 fn end(ends: &[TcpStream; 2]) {

@@ -22,6 +22,7 @@ use crate::time::Timestamp;
 
 mod dialect;
 mod error;
+mod finish;
 mod lent;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -193,7 +194,7 @@ impl<D: Dialect> SqlStore<D> {
     }
 
     /// Runs a statement and says how many rows it concerned.
-    async fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
+    async fn execute(&self, sql: &Arc<str>, values: &[Value<'_>]) -> Result<usize> {
         let rows = D::execute(&self.lender, sql, values).await?;
         Ok(usize::try_from(rows).unwrap_or(usize::MAX))
     }

@@ -39,25 +39,25 @@ pub trait Dialect: Database + Sized {
 
     fn execute(
         lender: &Lender<Self>,
-        sql: &str,
+        sql: &Arc<str>,
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<u64>> + Send;
 
     fn fetch(
         lender: &Lender<Self>,
-        sql: &str,
+        sql: &Arc<str>,
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<Vec<Row>>> + Send;
 
     fn count(
         lender: &Lender<Self>,
-        sql: &str,
+        sql: &Arc<str>,
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<i64>> + Send;
 
     fn sweep(
         lender: &Lender<Self>,
-        statements: &Statements,
+        statements: &Arc<Statements>,
         now: i64,
         limit: i64,
     ) -> impl Future<Output = Result<u64>> + Send;
@@ -102,58 +102,84 @@ impl Row {
 macro_rules! calls {
     () => {
         async fn execute_script(lender: &Lender<Self>, sql: &str) -> Result<()> {
+            let sql = sql.to_owned();
             let done = async {
                 let mut lent = lender.lend().await?;
-                let done = lent.get()?.execute(sql).await;
-                lent.end(done)
+                let call = async move {
+                    let done = lent.get()?.execute(sql.as_str()).await;
+                    lent.end(done)
+                };
+                Finish::new(call).await
             };
             done.await.map(drop).map_err(error::of::<Self>)
         }
 
-        async fn execute(lender: &Lender<Self>, sql: &str, values: &[Value<'_>]) -> Result<u64> {
-            let query = bound(sqlx::query(sql), values);
+        async fn execute(
+            lender: &Lender<Self>,
+            sql: &Arc<str>,
+            values: &[Value<'_>],
+        ) -> Result<u64> {
             let done = async {
+                let (sql, values) = (sql.clone(), bound(values)?);
                 let mut lent = lender.lend().await?;
-                let done = query.execute(lent.get()?).await;
-                lent.end(done)
+                let call = async move {
+                    let done = sqlx::query_with(&sql, values).execute(lent.get()?).await;
+                    lent.end(done)
+                };
+                Finish::new(call).await
             };
             done.await.map(|done| done.rows_affected()).map_err(error::of::<Self>)
         }
 
-        async fn fetch(lender: &Lender<Self>, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
-            let query = bound(sqlx::query(sql), values);
-            let rows = async {
-                let mut lent = lender.lend().await?;
-                let rows = query.fetch_all(lent.get()?).await;
-                lent.end(rows)
-            };
-            let rows = rows.await.and_then(|rows| rows.iter().map(row).collect());
+        async fn fetch(
+            lender: &Lender<Self>,
+            sql: &Arc<str>,
+            values: &[Value<'_>],
+        ) -> Result<Vec<Row>> {
+            let rows = rows(lender, sql, values).await;
+            let rows = rows.and_then(|rows| rows.iter().map(row).collect());
             rows.map_err(error::of::<Self>)
         }
 
-        async fn count(lender: &Lender<Self>, sql: &str, values: &[Value<'_>]) -> Result<i64> {
-            let query = bound(sqlx::query(sql), values);
-            let row = async {
-                let mut lent = lender.lend().await?;
-                let row = query.fetch_one(lent.get()?).await;
-                lent.end(row)
-            };
-            row.await.and_then(|row| row.try_get(0)).map_err(error::of::<Self>)
+        async fn count(lender: &Lender<Self>, sql: &Arc<str>, values: &[Value<'_>]) -> Result<i64> {
+            let rows = rows(lender, sql, values).await;
+            let count = rows.and_then(|rows| rows.first().map_or(Ok(0), |row| row.try_get(0)));
+            count.map_err(error::of::<Self>)
         }
     };
 }
 
-/// What [`calls`] need besides: values in their places, and a row read.
+/// What [`calls`] need besides: values in their places, and rows read.
 macro_rules! helpers {
     ($database:ty) => {
-        type Query<'q> = sqlx::query::Query<'q, $database, <$database as Database>::Arguments<'q>>;
+        type Arguments = <$database as Database>::Arguments<'static>;
+        type Rows = Vec<<$database as Database>::Row>;
 
-        fn bound<'q>(query: Query<'q>, values: &[Value<'q>]) -> Query<'q> {
-            values.iter().fold(query, |query, value| match *value {
-                Value::Bytes(bytes) => query.bind(bytes),
-                Value::Text(text) => query.bind(text),
-                Value::Number(number) => query.bind(number),
-            })
+        fn bound(values: &[Value<'_>]) -> sqlx::Result<Arguments> {
+            let mut arguments = Arguments::default();
+            for value in values {
+                let added = match *value {
+                    Value::Bytes(bytes) => arguments.add(bytes),
+                    Value::Text(text) => arguments.add(text),
+                    Value::Number(number) => arguments.add(number),
+                };
+                added.map_err(sqlx::Error::Encode)?;
+            }
+            Ok(arguments)
+        }
+
+        async fn rows(
+            lender: &Lender<$database>,
+            sql: &Arc<str>,
+            values: &[Value<'_>],
+        ) -> sqlx::Result<Rows> {
+            let (sql, values) = (sql.clone(), bound(values)?);
+            let mut lent = lender.lend().await?;
+            let call = async move {
+                let rows = sqlx::query_with(&sql, values).fetch_all(lent.get()?).await;
+                lent.end(rows)
+            };
+            Finish::new(call).await
         }
 
         fn row(row: &<$database as Database>::Row) -> sqlx::Result<Row> {

@@ -3,6 +3,8 @@
 //! A pool asks each connection on its way back whether it is well: a round trip for each call. So in a pool of our own,
 //! one whose call has ended well [rests](super::resting) here instead, for the next call. Whoever has a pool of his own
 //! may wait at it for a connection, and finds all of them there.
+//!
+//! One that has not ended its call is closed and never lent again: what of the answer has been read is not known.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,6 +85,8 @@ pub(super) struct Lent<D: Database> {
     connection: Option<PoolConnection<D>>,
     /// Since when its pool has not had it.
     taken: Instant,
+    /// Whether it is in the middle of a call.
+    is_busy: bool,
     home: Option<Home<D>>,
 }
 
@@ -91,16 +95,18 @@ type Home<D> = (Arc<Resting<D>>, OwnedSemaphorePermit);
 
 impl<D: Database> Lent<D> {
     fn new(connection: PoolConnection<D>, home: Option<Home<D>>) -> Self {
-        Self { connection: Some(connection), taken: Instant::now(), home }
+        Self { connection: Some(connection), taken: Instant::now(), is_busy: false, home }
     }
 
-    /// The connection, until it has gone back.
+    /// The connection, for a call that [`end`](Self::end) ends.
     pub(super) fn get(&mut self) -> Result<&mut D::Connection> {
+        self.is_busy = true;
         self.connection.as_deref_mut().ok_or(Error::PoolClosed)
     }
 
     /// Ends the call, whose answer says whether the connection is well.
     pub(super) fn end<T>(mut self, answer: Result<T>) -> Result<T> {
+        self.is_busy = false;
         let is_fit = answer.is_ok() && self.taken.elapsed() < LONGEST;
         if is_fit && let Some((resting, turn)) = self.home.take() {
             resting.put(Rested { lent: self, since: Instant::now() });
@@ -123,6 +129,7 @@ impl<D: Database> Lent<D> {
     async fn is_there(&mut self) -> bool {
         let asked = async { self.get()?.ping().await };
         let is_there = matches!(timeout(ANSWER, asked).await, Ok(Ok(())));
+        self.is_busy = false;
         if !is_there {
             self.connection.take().map(PoolConnection::detach);
         }
@@ -131,19 +138,19 @@ impl<D: Database> Lent<D> {
 }
 
 /// Back to the pool when it is ready, or closed if that takes too long: the pool itself would wait for ever for one
-/// whose other end is gone without a word, and have one less from then on (S75).
+/// whose other end is gone without a word, and have one less from then on (S75). Closed if it is in the middle of a call.
 impl<D: Database> Drop for Lent<D> {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         let turn = self.home.take();
         match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move {
+            Ok(runtime) if !self.is_busy => drop(runtime.spawn(async move {
                 // Dropped in its middle, the way back closes the connection.
                 let _ = timeout(PATIENCE, connection.return_to_pool()).await;
                 drop(turn);
             })),
             // Without a runtime, everything is coming to its end.
-            Err(_) => drop(connection.detach()),
+            _ => drop(connection.detach()),
         }
     }
 }

@@ -1,10 +1,13 @@
 //! MySQL and MariaDB.
 
+use std::sync::Arc;
+
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
-use sqlx::{Database, Executor, MySql, Row as _};
+use sqlx::{Arguments as _, Database, Executor, MySql, Row as _};
 
 use super::dialect::{Dialect, Row, Value, calls, helpers};
+use super::finish::Finish;
 use super::lent::Lender;
 use super::statements::Statements;
 use super::{error, sweeper};
@@ -48,7 +51,7 @@ impl Dialect for MySql {
 
     async fn sweep(
         lender: &Lender<Self>,
-        statements: &Statements,
+        statements: &Arc<Statements>,
         now: i64,
         limit: i64,
     ) -> Result<u64> {

@@ -1,10 +1,13 @@
 //! PostgreSQL.
 
+use std::sync::Arc;
+
 use sqlx::error::DatabaseError;
-use sqlx::{Database, Executor, Postgres, Row as _};
+use sqlx::{Arguments as _, Database, Executor, Postgres, Row as _};
 
 use super::dialect::{Dialect, Row, Value, calls, helpers};
 use super::error;
+use super::finish::Finish;
 use super::lent::Lender;
 use super::statements::Statements;
 use crate::store::{Result, StoreErrorKind};
@@ -53,7 +56,7 @@ impl Dialect for Postgres {
     /// The lock ends with the statement.
     async fn sweep(
         lender: &Lender<Self>,
-        statements: &Statements,
+        statements: &Arc<Statements>,
         now: i64,
         limit: i64,
     ) -> Result<u64> {

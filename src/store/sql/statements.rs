@@ -1,5 +1,7 @@
 //! The statements, with the table's name in them. All values are parameters (S78).
 
+use std::sync::Arc;
+
 use super::Dialect;
 use crate::store::{Result, StoreError, StoreErrorKind};
 
@@ -9,18 +11,18 @@ pub(super) const TABLE: &str = "cloakroom_sessions";
 #[derive(Debug)]
 pub struct Statements {
     pub(super) schema: String,
-    pub(super) select: String,
-    pub(super) insert: String,
-    pub(super) update: String,
-    pub(super) touch: String,
-    pub(super) exists: String,
-    pub(super) delete: String,
-    pub(super) list: String,
-    pub(super) scan: String,
-    pub(super) count: String,
-    pub(super) delete_of: String,
-    pub(super) delete_all_but: String,
-    pub(super) sweep: String,
+    pub(super) select: Arc<str>,
+    pub(super) insert: Arc<str>,
+    pub(super) update: Arc<str>,
+    pub(super) touch: Arc<str>,
+    pub(super) exists: Arc<str>,
+    pub(super) delete: Arc<str>,
+    pub(super) list: Arc<str>,
+    pub(super) scan: Arc<str>,
+    pub(super) count: Arc<str>,
+    pub(super) delete_of: Arc<str>,
+    pub(super) delete_all_but: Arc<str>,
+    pub(super) sweep: Arc<str>,
     /// Up to the first of the keys.
     #[cfg(feature = "mysql")]
     pub(super) delete_all: String,
@@ -32,13 +34,13 @@ impl Statements {
     pub(super) fn new<D: Dialect>(table: &str) -> Result<Self> {
         let name = name_of(table)?;
         let key = D::KEY;
-        let sql = |text: &str| {
+        let sql = |text: &str| -> Arc<str> {
             let text = text.replace("{table}", table).replace("{name}", name);
-            D::numbered(&text.replace("{key}", key))
+            D::numbered(&text.replace("{key}", key)).into()
         };
         let row = format!("version, expires_at, {}, data", D::OWNER);
         Ok(Self {
-            schema: sql(D::SCHEMA),
+            schema: sql(D::SCHEMA).as_ref().to_owned(),
             select: sql(&format!("SELECT {row} FROM {{table}} WHERE {{key}} = ?")),
             insert: sql("INSERT INTO {table} ({key}, version, expires_at, owner, data) \
                          VALUES (?, ?, ?, ?, ?)"),
@@ -56,7 +58,7 @@ impl Statements {
             delete_all_but: sql(D::DELETE_ALL_BUT),
             sweep: sql(D::SWEEP),
             #[cfg(feature = "mysql")]
-            delete_all: sql("DELETE FROM {table} WHERE {key} IN ("),
+            delete_all: sql("DELETE FROM {table} WHERE {key} IN (").as_ref().to_owned(),
             sweeper: format!("cloakroom sweeps {table}"),
         })
     }

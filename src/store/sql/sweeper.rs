@@ -1,33 +1,47 @@
 //! Sweeping in MySQL, whose locks are a connection's: one sweeper at a time, past rows that are in use.
 
+use std::sync::Arc;
+
 use sqlx::{Acquire, MySql, MySqlConnection, QueryBuilder, Result, query, query_scalar};
 
-use super::lent::{Lender, Lent};
+use super::finish::Finish;
+use super::lent::Lender;
 use super::statements::Statements;
-
-/// A connection that goes back only when it has let go of its lock; otherwise it ends, and the lock with it.
-struct Sweeper(Option<Lent<MySql>>);
 
 /// Removes what expired before `now`, unless another sweeper is at it.
 pub(super) async fn sweep(
     lender: &Lender<MySql>,
+    statements: &Arc<Statements>,
+    now: i64,
+    limit: i64,
+) -> Result<u64> {
+    let (mut lent, statements) = (lender.lend().await?, statements.clone());
+    let call = async move {
+        let swept = alone(lent.get()?, &statements, now, limit).await;
+        if swept.is_err() {
+            // The lock ends with it.
+            lent.close();
+            return swept;
+        }
+        lent.end(swept)
+    };
+    Finish::new(call).await
+}
+
+async fn alone(
+    connection: &mut MySqlConnection,
     statements: &Statements,
     now: i64,
     limit: i64,
 ) -> Result<u64> {
-    let mut sweeper = Sweeper(Some(lender.lend().await?));
-    let Some(lent) = &mut sweeper.0 else { return Ok(0) };
-    let connection = lent.get()?;
     let name = &statements.sweeper;
     let ask = query_scalar("SELECT GET_LOCK(?, 0)").bind(name);
-    let alone: Option<i64> = ask.fetch_one(&mut *connection).await?;
-    if alone != Some(1) {
-        sweeper.free();
+    let is_mine: Option<i64> = ask.fetch_one(&mut *connection).await?;
+    if is_mine != Some(1) {
         return Ok(0);
     }
     let swept = remove(connection, statements, now, limit).await?;
     query("DO RELEASE_LOCK(?)").bind(name).execute(&mut *connection).await?;
-    sweeper.free();
     Ok(swept)
 }
 
@@ -55,18 +69,4 @@ async fn remove(
     let done = delete.build().persistent(false).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(done.rows_affected())
-}
-
-impl Sweeper {
-    fn free(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Drop for Sweeper {
-    fn drop(&mut self) {
-        if let Some(lent) = self.0.take() {
-            lent.close();
-        }
-    }
 }
