@@ -6,6 +6,8 @@
 mod connections;
 #[path = "engine/costs.rs"]
 mod costs;
+#[path = "engine/switchover.rs"]
+mod switchover;
 #[path = "engine/versions.rs"]
 mod versions;
 
@@ -282,4 +284,32 @@ async fn s87_neither_debug_nor_errors_show_a_password() {
     assert_eq!(error.kind(), StoreErrorKind::Rejected);
     let shown = format!("{error:?} {error} {:?}", connect().await);
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+/// Whether a server takes writes, of those who may not overrule it.
+async fn set_read_only(server: &MariaDb, is_so: u8) {
+    let mut beside = MySqlConnection::connect(&server.url()).await.unwrap();
+    beside.execute(format!("SET GLOBAL read_only = {is_so}").as_str()).await.unwrap();
+}
+
+#[tokio::test]
+async fn s77_after_a_switchover_that_leaves_connections_open_everybody_is_served() {
+    let (old, other) = (MariaDb::start().unwrap(), MariaDb::start().unwrap());
+    for server in [&old, &other] {
+        MySqlStore::connect(&server.url()).await.unwrap().create_table().await.unwrap();
+        let mut beside = MySqlConnection::connect(&server.url()).await.unwrap();
+        beside.execute("CREATE USER app@'%'").await.unwrap();
+        beside.execute("GRANT ALL ON cloakroom.* TO app@'%'").await.unwrap();
+    }
+    let proxy = Proxy::to(&old.url()).unwrap();
+    let url = proxy.before(&old.url()).replace("root@", "app@");
+    let store = MySqlStore::connect(&url).await.unwrap();
+    let demote = set_read_only(&old, 1);
+    switchover::assert_that_it_is_survived(store, demote, || proxy.lead_to(&other.url())).await;
+    // The other way round, in a pool of the application's.
+    set_read_only(&old, 0).await;
+    let store = MySqlStore::on(sqlx::MySqlPool::connect(&url).await.unwrap(), "cloakroom_sessions");
+    let demote = set_read_only(&other, 1);
+    switchover::assert_that_it_is_survived(store.unwrap(), demote, || proxy.lead_to(&old.url()))
+        .await;
 }

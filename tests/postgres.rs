@@ -6,6 +6,8 @@
 mod connections;
 #[path = "engine/costs.rs"]
 mod costs;
+#[path = "engine/switchover.rs"]
+mod switchover;
 #[path = "engine/versions.rs"]
 mod versions;
 
@@ -241,4 +243,33 @@ async fn s87_neither_debug_nor_errors_show_a_password() {
     let error = PostgresStore::connect(&url).await.unwrap_err();
     let shown = format!("{error:?} {error} {:?}", connect().await);
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+/// A server that takes no writes in sessions that are open, or begun, from when it is asked on.
+async fn demote(server: &Postgres) {
+    let mut beside = PgConnection::connect(&server.url()).await.unwrap();
+    let demote = "ALTER SYSTEM SET default_transaction_read_only = on";
+    sqlx::raw_sql(demote).execute(&mut beside).await.unwrap();
+    sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut beside).await.unwrap();
+}
+
+#[tokio::test]
+async fn s77_after_a_switchover_that_leaves_connections_open_everybody_is_served() {
+    let (old, other) = (Postgres::start().unwrap(), Postgres::start().unwrap());
+    for server in [&old, &other] {
+        PostgresStore::connect(&server.url()).await.unwrap().create_table().await.unwrap();
+    }
+    let proxy = Proxy::to(&old.url()).unwrap();
+    let store = PostgresStore::connect(&proxy.before(&old.url())).await.unwrap();
+    switchover::assert_that_it_is_survived(store, demote(&old), || proxy.lead_to(&other.url()))
+        .await;
+    // The other way round, in a pool of the application's.
+    let pool = sqlx::PgPool::connect(&proxy.before(&old.url())).await.unwrap();
+    let store = PostgresStore::on(pool, "cloakroom_sessions").unwrap();
+    let mut beside = PgConnection::connect(&old.url()).await.unwrap();
+    let promote = "ALTER SYSTEM RESET default_transaction_read_only";
+    sqlx::raw_sql(promote).execute(&mut beside).await.unwrap();
+    sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut beside).await.unwrap();
+    switchover::assert_that_it_is_survived(store, demote(&other), || proxy.lead_to(&old.url()))
+        .await;
 }

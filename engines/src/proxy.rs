@@ -32,6 +32,7 @@ pub enum Weather {
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
+    /// The one it was made for.
     engine: String,
     network: Arc<Network>,
     listener: Option<JoinHandle<()>>,
@@ -46,8 +47,9 @@ impl Proxy {
         let engine = address(url).to_owned();
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let (port, network) = (listener.local_addr()?.port(), Arc::new(Network::default()));
-        let (passing, there) = (network.clone(), engine.clone());
-        let listener = thread::spawn(move || passing.accept(&listener, &there));
+        network.state().engine.clone_from(&engine);
+        let passing = network.clone();
+        let listener = thread::spawn(move || passing.accept(&listener));
         Ok(Self { port, engine, network, listener: Some(listener) })
     }
 
@@ -55,6 +57,11 @@ impl Proxy {
     #[must_use]
     pub fn before(&self, url: &str) -> String {
         url.replace(&self.engine, &format!("127.0.0.1:{}", self.port))
+    }
+
+    /// Leads new connections to another engine, as a service's name does after a switchover; those that are open stay.
+    pub fn lead_to(&self, url: &str) {
+        address(url).clone_into(&mut self.network.state().engine);
     }
 
     /// Changes the weather.
@@ -90,6 +97,8 @@ struct Network {
 #[derive(Debug, Default)]
 struct State {
     weather: Weather,
+    /// Where new connections lead.
+    engine: String,
     /// Both ends of each connection, by its number.
     open: HashMap<u64, [TcpStream; 2]>,
     /// How many there were.
@@ -110,11 +119,12 @@ impl Network {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn accept(self: Arc<Self>, listener: &TcpListener, engine: &str) {
+    fn accept(self: Arc<Self>, listener: &TcpListener) {
         for program in listener.incoming() {
             if self.state().is_over {
                 return;
             }
+            let engine = self.state().engine.clone();
             // The program sees a connection that ends at once if the engine is not there.
             let _ = program.and_then(|program| self.open(program, TcpStream::connect(engine)?));
         }

@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use sqlx::Database;
 use sqlx::error::DatabaseError;
+use sqlx::pool::PoolOptions;
+use sqlx::{Database, Pool};
 
-use super::lent::Lender;
+use super::error::Meaning;
+use super::lent::{Lender, Manner};
 use super::statements::Statements;
 use crate::store::{Listed, Record, Result, StoreError, StoreErrorKind, StoreKey, Stored, Version};
 use crate::time::Timestamp;
@@ -18,11 +20,14 @@ use crate::time::Timestamp;
 pub trait Dialect: Database + Sized {
     const SCHEMES: &'static [&'static str];
     const NO_URL: &'static str;
+    const NO_PROTOCOL: &'static str;
     const SCHEMA: &'static str;
     /// The column `key`, quoted where that is a word of the language.
     const KEY: &'static str;
     /// How to read the column `owner` as text.
     const OWNER: &'static str;
+    /// Of a table or an index, in bytes.
+    const LONGEST_NAME: usize;
     /// In bytes.
     const LONGEST_OWNER: usize;
     /// Given the owner, and a key or nothing.
@@ -33,7 +38,13 @@ pub trait Dialect: Database + Sized {
     fn numbered(sql: &str) -> String;
 
     /// What the database's own error means, and what to do.
-    fn meaning(error: &dyn DatabaseError) -> (StoreErrorKind, &'static str);
+    fn meaning(error: &dyn DatabaseError) -> (Meaning, &'static str);
+
+    /// Connects, with sessions on the server that give up after [`LIMIT`](super::LIMIT).
+    fn connect(
+        pool: PoolOptions<Self>,
+        url: &str,
+    ) -> impl Future<Output = sqlx::Result<(Pool<Self>, Manner)>> + Send;
 
     fn execute_script(lender: &Lender<Self>, sql: &str) -> impl Future<Output = Result<()>> + Send;
 
@@ -41,7 +52,7 @@ pub trait Dialect: Database + Sized {
         lender: &Lender<Self>,
         sql: &Arc<str>,
         values: &[Value<'_>],
-    ) -> impl Future<Output = Result<u64>> + Send;
+    ) -> impl Future<Output = Result<Done>> + Send;
 
     fn fetch(
         lender: &Lender<Self>,
@@ -55,12 +66,12 @@ pub trait Dialect: Database + Sized {
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<i64>> + Send;
 
+    /// Removes what expired from a time on and before another one, up to a number of rows.
     fn sweep(
         lender: &Lender<Self>,
         statements: &Arc<Statements>,
-        now: i64,
-        limit: i64,
-    ) -> impl Future<Output = Result<u64>> + Send;
+        span: [i64; 3],
+    ) -> impl Future<Output = Result<Swept>> + Send;
 }
 
 /// What a statement is given.
@@ -69,6 +80,20 @@ pub enum Value<'a> {
     Bytes(Option<&'a [u8]>),
     Text(Option<&'a str>),
     Number(i64),
+}
+
+/// How many rows a statement concerned.
+pub struct Done {
+    pub(super) rows: u64,
+    /// Whether it may have been done before as well, by an attempt whose answer did not come.
+    pub(super) is_in_doubt: bool,
+}
+
+/// What a sweep has removed: how many rows, and when the last of them expired.
+#[derive(Default)]
+pub struct Swept {
+    pub(super) rows: u64,
+    pub(super) last: i64,
 }
 
 /// What it gives back: the columns of a record, and of a listed one its key.
@@ -102,33 +127,36 @@ impl Row {
 macro_rules! calls {
     () => {
         async fn execute_script(lender: &Lender<Self>, sql: &str) -> Result<()> {
-            let sql = sql.to_owned();
-            let done = async {
-                let mut lent = lender.lend().await?;
-                let call = async move {
+            let mut attempts = Attempts::new(lender, Effect::Writes);
+            let done = repeat!(attempts, lender, lent, {
+                let sql = sql.to_owned();
+                async move {
                     let done = lent.get()?.execute(sql.as_str()).await;
                     lent.end(done)
-                };
-                Finish::new(call).await
-            };
-            done.await.map(drop).map_err(error::of::<Self>)
+                }
+            });
+            done.map(drop).map_err(error::of::<Self>)
         }
 
         async fn execute(
             lender: &Lender<Self>,
             sql: &Arc<str>,
             values: &[Value<'_>],
-        ) -> Result<u64> {
-            let done = async {
-                let (sql, values) = (sql.clone(), bound(values)?);
-                let mut lent = lender.lend().await?;
-                let call = async move {
-                    let done = sqlx::query_with(&sql, values).execute(lent.get()?).await;
-                    lent.end(done)
-                };
-                Finish::new(call).await
+        ) -> Result<Done> {
+            let mut attempts = Attempts::new(lender, Effect::Writes);
+            let rows = repeat!(attempts, lender, lent, {
+                let said = said(lender, sql, values).map_err(error::of::<Self>)?;
+                async move {
+                    let rows = tell(lent.get()?, said).await;
+                    lent.end(rows)
+                }
+            });
+            let rows = match rows {
+                // What is there already is not inserted.
+                Err(error) if error::meaning::<Self>(&error).0 == Meaning::Taken => 0,
+                rows => rows.map_err(error::of::<Self>)?,
             };
-            done.await.map(|done| done.rows_affected()).map_err(error::of::<Self>)
+            Ok(Done { rows, is_in_doubt: attempts.is_in_doubt })
         }
 
         async fn fetch(
@@ -136,15 +164,33 @@ macro_rules! calls {
             sql: &Arc<str>,
             values: &[Value<'_>],
         ) -> Result<Vec<Row>> {
-            let rows = rows(lender, sql, values).await;
-            let rows = rows.and_then(|rows| rows.iter().map(row).collect());
+            let rows = rows(lender, sql, values).await?;
+            let rows: sqlx::Result<_> = rows.iter().map(row).collect();
             rows.map_err(error::of::<Self>)
         }
 
         async fn count(lender: &Lender<Self>, sql: &Arc<str>, values: &[Value<'_>]) -> Result<i64> {
-            let rows = rows(lender, sql, values).await;
-            let count = rows.and_then(|rows| rows.first().map_or(Ok(0), |row| row.try_get(0)));
+            let rows = rows(lender, sql, values).await?;
+            let count = rows.first().map_or(Ok(0), |row| row.try_get(0));
             count.map_err(error::of::<Self>)
+        }
+    };
+}
+
+/// Makes a call on a connection until it holds, or there is to be no other attempt. Each goes on to the server's answer.
+macro_rules! repeat {
+    ($attempts:ident, $lender:ident, $lent:ident, $call:block) => {
+        loop {
+            #[allow(unused_mut)] // each call says it once
+            let mut $lent = match $lender.lend().await {
+                Ok(lent) => lent,
+                Err(error) => break Err(error),
+            };
+            let taken = $lent.taken();
+            match Finish::new($call).await {
+                Err(error) if $attempts.go_on(&error, taken).await => {}
+                answer => break answer,
+            }
         }
     };
 }
@@ -152,6 +198,7 @@ macro_rules! calls {
 /// What [`calls`] need besides: values in their places, and rows read.
 macro_rules! helpers {
     ($database:ty) => {
+        type Connection = <$database as Database>::Connection;
         type Arguments = <$database as Database>::Arguments<'static>;
         type Rows = Vec<<$database as Database>::Row>;
 
@@ -172,14 +219,16 @@ macro_rules! helpers {
             lender: &Lender<$database>,
             sql: &Arc<str>,
             values: &[Value<'_>],
-        ) -> sqlx::Result<Rows> {
-            let (sql, values) = (sql.clone(), bound(values)?);
-            let mut lent = lender.lend().await?;
-            let call = async move {
-                let rows = sqlx::query_with(&sql, values).fetch_all(lent.get()?).await;
-                lent.end(rows)
-            };
-            Finish::new(call).await
+        ) -> Result<Rows> {
+            let mut attempts = Attempts::new(lender, Effect::Reads);
+            let rows = repeat!(attempts, lender, lent, {
+                let said = said(lender, sql, values).map_err(error::of::<$database>)?;
+                async move {
+                    let rows = ask(lent.get()?, said).await;
+                    lent.end(rows)
+                }
+            });
+            rows.map_err(error::of::<$database>)
         }
 
         fn row(row: &<$database as Database>::Row) -> sqlx::Result<Row> {
@@ -194,4 +243,4 @@ macro_rules! helpers {
     };
 }
 
-pub(super) use {calls, helpers};
+pub(super) use {calls, helpers, repeat};
