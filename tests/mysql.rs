@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+#[path = "engine/mysql_answers.rs"]
+mod answers;
 #[path = "engine/connections.rs"]
 mod connections;
 #[path = "engine/costs.rs"]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+#[path = "engine/postgres_answers.rs"]
+mod answers;
 #[path = "engine/connections.rs"]
 mod connections;
 #[path = "engine/costs.rs"]
@@ -245,12 +247,18 @@ async fn s87_neither_debug_nor_errors_show_a_password() {
     assert!(!shown.contains("hunter2"), "{shown}");
 }
 
-/// A server that takes no writes in sessions that are open, or begun, from when it is asked on.
-async fn demote(server: &Postgres) {
+/// Whether a server takes writes, in sessions that are open and in new ones.
+async fn set_read_only(server: &Postgres, is_so: &str) {
     let mut beside = PgConnection::connect(&server.url()).await.unwrap();
-    let demote = "ALTER SYSTEM SET default_transaction_read_only = on";
-    sqlx::raw_sql(demote).execute(&mut beside).await.unwrap();
+    let set = format!("ALTER SYSTEM SET default_transaction_read_only = {is_so}");
+    sqlx::raw_sql(&set).execute(&mut beside).await.unwrap();
     sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut beside).await.unwrap();
+    let show = "SHOW default_transaction_read_only";
+    let is_told = async || {
+        let mut session = PgConnection::connect(&server.url()).await.unwrap();
+        sqlx::query_scalar::<_, String>(show).fetch_one(&mut session).await.unwrap() == is_so
+    };
+    while !is_told().await {}
 }
 
 #[tokio::test]
@@ -261,15 +269,16 @@ async fn s77_after_a_switchover_that_leaves_connections_open_everybody_is_served
     }
     let proxy = Proxy::to(&old.url()).unwrap();
     let store = PostgresStore::connect(&proxy.before(&old.url())).await.unwrap();
-    switchover::assert_that_it_is_survived(store, demote(&old), || proxy.lead_to(&other.url()))
-        .await;
+    switchover::assert_that_it_is_survived(store, set_read_only(&old, "on"), || {
+        proxy.lead_to(&other.url())
+    })
+    .await;
     // The other way round, in a pool of the application's.
     let pool = sqlx::PgPool::connect(&proxy.before(&old.url())).await.unwrap();
     let store = PostgresStore::on(pool, "cloakroom_sessions").unwrap();
-    let mut beside = PgConnection::connect(&old.url()).await.unwrap();
-    let promote = "ALTER SYSTEM RESET default_transaction_read_only";
-    sqlx::raw_sql(promote).execute(&mut beside).await.unwrap();
-    sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut beside).await.unwrap();
-    switchover::assert_that_it_is_survived(store, demote(&other), || proxy.lead_to(&old.url()))
-        .await;
+    set_read_only(&old, "off").await;
+    switchover::assert_that_it_is_survived(store, set_read_only(&other, "on"), || {
+        proxy.lead_to(&old.url())
+    })
+    .await;
 }

@@ -44,20 +44,20 @@ impl<'a, D: Dialect> Attempts<'a, D> {
         match meaning::<D>(error).0 {
             Meaning::Again => self.wait().await,
             Meaning::Elsewhere if self.lender.renewal().is_too_early(taken) => false,
-            Meaning::Elsewhere => self.move_on(),
+            Meaning::Elsewhere => self.move_on(taken),
             Meaning::OutOfReach => {
                 // What an answer ends has not been done, but for one case: PostgreSQL that shuts down while it waits
                 // for a replica. Silence says nothing.
                 let may = self.effect == Effect::Reads || matches!(error, Error::Database(_));
                 self.is_in_doubt |= self.effect == Effect::Writes;
-                self.move_on() && may
+                self.move_on(taken) && may
             }
             Meaning::Taken | Meaning::Slow | Meaning::Refused | Meaning::Corrupt => false,
         }
     }
 
-    fn move_on(&mut self) -> bool {
-        self.lender.renew();
+    fn move_on(&mut self, taken: Instant) -> bool {
+        self.lender.renew(taken);
         self.moved += 1;
         self.moved <= MOVES
     }

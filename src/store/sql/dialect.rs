@@ -22,6 +22,8 @@ pub trait Dialect: Database + Sized {
     const NO_URL: &'static str;
     const NO_PROTOCOL: &'static str;
     const SCHEMA: &'static str;
+    /// What has to be said before it where several say it at once.
+    const BEFORE_SCHEMA: &'static str;
     /// The column `key`, quoted where that is a word of the language.
     const KEY: &'static str;
     /// How to read the column `owner` as text.

@@ -56,13 +56,13 @@ pub enum Manner {
 impl<D: Dialect> Lender<D> {
     /// From a pool of the application's.
     pub(super) fn shared(pool: Pool<D>) -> Self {
-        Self { pool, resting: None, renewal: Arc::default(), manner: Manner::Prepared }
+        Self { pool, resting: None, renewal: Renewal::new(false), manner: Manner::Prepared }
     }
 
     /// From a pool that nobody else has.
     pub(super) fn own(pool: Pool<D>, manner: Manner) -> Self {
         let resting = Arc::new(Resting::new(pool.options().get_max_connections()));
-        Self { pool, resting: Some(resting), renewal: Arc::default(), manner }
+        Self { pool, resting: Some(resting), renewal: Renewal::new(true), manner }
     }
 
     #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
@@ -80,6 +80,10 @@ impl<D: Dialect> Lender<D> {
         let turn = within(end, resting.turn()).await.ok_or_else(all_in_use)??;
         let mut home = Some((resting.clone(), turn));
         while let Some(Rested { mut lent, since }) = resting.take() {
+            if self.renewal.is_before(lent.taken) {
+                lent.close();
+                continue;
+            }
             lent.home = home.take();
             if since.elapsed() < IDLE || lent.is_there().await {
                 return Ok(lent);
@@ -91,10 +95,11 @@ impl<D: Dialect> Lender<D> {
         Ok(Lent::new(self.acquire(end).await?, self.renewal.clone(), home))
     }
 
-    /// One of the pool's.
-    async fn acquire(&self, end: Option<Instant>) -> Result<PoolConnection<D>> {
+    /// One of the pool's, and since when at the latest it leads to where it does.
+    async fn acquire(&self, end: Option<Instant>) -> Result<(PoolConnection<D>, Instant)> {
+        let began = Instant::now();
         match within(end, self.pool.acquire()).await {
-            Some(Ok(connection)) => Ok(connection),
+            Some(Ok(connection)) => Ok((connection, began)),
             Some(Err(error)) if !matches!(error, Error::PoolTimedOut) => Err(error),
             _ if self.pool.size() >= self.pool.options().get_max_connections() => Err(all_in_use()),
             _ => Err(why_not::<D>(&self.pool.connect_options()).await),
@@ -102,9 +107,9 @@ impl<D: Dialect> Lender<D> {
     }
 
     /// Closes what nobody uses at present, and has the rest closed after use: a connection has said that its server is
-    /// gone, or another one's replica by now. At most once a second: a server may say so for long.
-    pub(super) fn renew(&self) {
-        if !self.renewal.begin() {
+    /// gone, or another one's replica by now. Not if that was done since this connection was made.
+    pub(super) fn renew(&self, made: Instant) {
+        if !self.renewal.begin(made) {
             return;
         }
         if let Some(resting) = &self.resting {
@@ -167,7 +172,7 @@ impl<D: Database> Clone for Lender<D> {
 /// A connection that a call has for itself.
 pub(super) struct Lent<D: Database> {
     connection: Option<PoolConnection<D>>,
-    /// Since when its pool has not had it.
+    /// Since when it may have been in use, without its pool.
     taken: Instant,
     /// Whether it is in the middle of a call.
     is_busy: bool,
@@ -179,8 +184,12 @@ pub(super) struct Lent<D: Database> {
 type Home<D> = (Arc<Resting<D>>, OwnedSemaphorePermit);
 
 impl<D: Dialect> Lent<D> {
-    fn new(connection: PoolConnection<D>, renewal: Arc<Renewal>, home: Option<Home<D>>) -> Self {
-        Self { connection: Some(connection), taken: Instant::now(), is_busy: false, renewal, home }
+    fn new(
+        (connection, taken): (PoolConnection<D>, Instant),
+        renewal: Arc<Renewal>,
+        home: Option<Home<D>>,
+    ) -> Self {
+        Self { connection: Some(connection), taken, is_busy: false, renewal, home }
     }
 
     /// The connection, for a call that [`end`](Self::end) ends.
@@ -189,7 +198,7 @@ impl<D: Dialect> Lent<D> {
         self.connection.as_deref_mut().ok_or(Error::PoolClosed)
     }
 
-    /// Since when its pool has not had it.
+    /// Since when it may have been in use.
     pub(super) const fn taken(&self) -> Instant {
         self.taken
     }

@@ -62,6 +62,7 @@ impl Dialect for MySql {
     const NO_PROTOCOL: &'static str = "what answers there does not speak as MySQL does";
     const LONGEST_NAME: usize = 64;
     const SCHEMA: &'static str = include_str!("mysql.sql");
+    const BEFORE_SCHEMA: &'static str = "";
     const KEY: &'static str = "`key`";
     const OWNER: &'static str = "CAST(owner AS char CHARACTER SET utf8mb4)";
     /// The column's width: a server that is not strict would cut it off without a word.

@@ -55,6 +55,9 @@ impl Dialect for Postgres {
     const NO_PROTOCOL: &'static str = "what answers there does not speak as PostgreSQL does";
     const LONGEST_NAME: usize = 63;
     const SCHEMA: &'static str = include_str!("postgres.sql");
+    /// `IF NOT EXISTS` is no help against others at the same moment. All is one transaction; an index may take its time.
+    const BEFORE_SCHEMA: &'static str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '30s'; \
+         SELECT pg_advisory_xact_lock(hashtextextended('cloakroom makes {table}', 0)); ";
     const KEY: &'static str = "key";
     const OWNER: &'static str = "owner";
     /// What fits into its index with room to spare.

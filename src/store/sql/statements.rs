@@ -14,6 +14,8 @@ pub(super) const TABLE: &str = "cloakroom_sessions";
 #[derive(Debug)]
 pub struct Statements {
     pub(super) schema: String,
+    /// The same for one of several processes that do so at once.
+    pub(super) make: String,
     pub(super) select: Arc<str>,
     pub(super) insert: Arc<str>,
     pub(super) update: Arc<str>,
@@ -48,7 +50,9 @@ impl Statements {
             D::numbered(&text.replace("{key}", key)).into()
         };
         let row = format!("version, expires_at, {}, data", D::OWNER);
+        let make = sql(&format!("{}{}", D::BEFORE_SCHEMA, D::SCHEMA)).as_ref().to_owned();
         Ok(Self {
+            make,
             schema: sql(D::SCHEMA).as_ref().to_owned(),
             select: sql(&format!("SELECT {row} FROM {{table}} WHERE {{key}} = ?")),
             insert: sql("INSERT INTO {table} ({key}, version, expires_at, owner, data) \

@@ -4,6 +4,8 @@
 //! that is how one is noticed: then every statement brings along what it needs, and is prepared nowhere, because the next
 //! one may run in another session.
 
+use std::time::Duration;
+
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{ConnectOptions, Error, Postgres, Result, query_scalar};
@@ -13,6 +15,9 @@ use super::super::lent::Manner;
 
 /// A setting of our own, by which a session is known that was set up.
 const MARK: &str = "cloakroom.direct";
+
+/// How much of that may be spent on waiting for a lock: less, so that the server says which of the two it was.
+const WAIT: Duration = LIMIT.saturating_sub(Duration::from_millis(500));
 
 pub(super) async fn connect(pool: PoolOptions<Postgres>, url: &str) -> Result<(PgPool, Manner)> {
     let options: PgConnectOptions = url.parse()?;
@@ -31,11 +36,11 @@ pub(super) async fn connect(pool: PoolOptions<Postgres>, url: &str) -> Result<(P
 
 /// The same with what our sessions need, unless the URL says something else.
 fn set_up(options: PgConnectOptions) -> PgConnectOptions {
-    let limit = LIMIT.as_millis().to_string();
+    let (limit, wait) = (LIMIT.as_millis().to_string(), WAIT.as_millis().to_string());
     let ours = [
         // The server gives up when we do: otherwise each call that waits for a lock leaves a process behind.
         ("statement_timeout", limit.as_str()),
-        ("lock_timeout", &limit),
+        ("lock_timeout", &wait),
         // In any other, a statement fails that meets another's, instead of seeing what it did.
         ("default_transaction_isolation", "read\\ committed"),
         (MARK, "on"),
@@ -46,10 +51,10 @@ fn set_up(options: PgConnectOptions) -> PgConnectOptions {
 
 /// What each statement needs where sessions cannot be set up.
 fn each() -> String {
-    let limit = LIMIT.as_millis();
+    let (limit, wait) = (LIMIT.as_millis(), WAIT.as_millis());
     format!(
         "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = {limit}; \
-         SET LOCAL lock_timeout = {limit}; "
+         SET LOCAL lock_timeout = {wait}; "
     )
 }
 
