@@ -8,6 +8,8 @@ mod answers;
 mod connections;
 #[path = "engine/costs.rs"]
 mod costs;
+#[path = "engine/pooler.rs"]
+mod pooler;
 #[path = "engine/switchover.rs"]
 mod switchover;
 #[path = "engine/versions.rs"]

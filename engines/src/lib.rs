@@ -11,10 +11,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 mod memcached;
+mod pgbouncer;
 mod proxy;
 mod redis;
 
 pub use memcached::Memcached;
+pub use pgbouncer::PgBouncer;
 pub use proxy::{Proxy, Weather};
 pub use redis::{Redis, RedisCluster, RedisSentinels};
 

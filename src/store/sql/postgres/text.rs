@@ -26,8 +26,8 @@ pub(super) fn of(before: &str, sql: &str, values: &[Value<'_>]) -> String {
 fn push(text: &mut String, value: Value<'_>) {
     match value {
         Value::Number(number) => {
-            // Writing to a text cannot fail. In brackets, because of its sign.
-            let _ = write!(text, "({number}::bigint)");
+            // Writing to a text cannot fail. As text, because a sign would be taken for an operation.
+            let _ = write!(text, "'{number}'::bigint");
         }
         Value::Bytes(None) => text.push_str("NULL::bytea"),
         Value::Text(None) => text.push_str("NULL::text"),
@@ -67,7 +67,7 @@ mod tests {
             of("SET x; ", "UPDATE t SET a = $3, b = $1 WHERE c = $2 AND d = $4 OR $5", &values);
         assert_eq!(
             text,
-            "SET x; UPDATE t SET a = (-9223372036854775808::bigint), \
+            "SET x; UPDATE t SET a = '-9223372036854775808'::bigint, \
              b = convert_from(decode('61273b2044524f50205441424c4520623b202d2d', 'hex'), 'UTF8') \
              WHERE c = decode('00ff', 'hex') AND d = NULL::bytea OR NULL::text"
         );
