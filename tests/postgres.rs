@@ -272,7 +272,7 @@ async fn s77_after_a_switchover_that_leaves_connections_open_everybody_is_served
     let proxy = Proxy::to(&old.url()).unwrap();
     let store = PostgresStore::connect(&proxy.before(&old.url())).await.unwrap();
     switchover::assert_that_it_is_survived(store, set_read_only(&old, "on"), || {
-        proxy.lead_to(&other.url())
+        proxy.lead_to(&other.url());
     })
     .await;
     // The other way round, in a pool of the application's.
@@ -280,7 +280,7 @@ async fn s77_after_a_switchover_that_leaves_connections_open_everybody_is_served
     let store = PostgresStore::on(pool, "cloakroom_sessions").unwrap();
     set_read_only(&old, "off").await;
     switchover::assert_that_it_is_survived(store, set_read_only(&other, "on"), || {
-        proxy.lead_to(&old.url())
+        proxy.lead_to(&old.url());
     })
     .await;
 }

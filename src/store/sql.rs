@@ -4,6 +4,17 @@
 //! An answer to a write promises what the server is set up to promise (`synchronous_commit`,
 //! `innodb_flush_log_at_trx_commit`).
 //!
+//! What a server answers has a meaning, by a table for each database; what is done follows from it. A statement that was
+//! rolled back whole, because of a deadlock for one, is made again. A connection that leads to a server which takes no
+//! writes any more, or is leaving, is closed, as are all that were made before it, and the call is made on another one; so
+//! is a read whose connection was lost. Any other answer is a refusal, and no reason to take the store for dead.
+//!
+//! The server gives a statement up after two seconds, one second before a request does, so that a locked table leaves
+//! no connections behind; a call that is given up reads its answer before anybody else uses its connection.
+//!
+//! `PgBouncer` is noticed by what it does not let through. Then each statement is sent as one text, with its values as
+//! hexadecimal digits: what the server logs of statements has sessions in it.
+//!
 //! Expired rows stay until they are swept: [`sweep_forever`](super::sweep_forever) does so in the background, a few
 //! at a time, passing over rows that are in use.
 
@@ -181,7 +192,11 @@ impl<D: Dialect> SqlStore<D> {
         SqlOptions { url: url.to_owned(), table: statements::TABLE.to_owned(), pool }
     }
 
-    /// On a pool that the application has already.
+    /// On a pool that the application has already. Its connections stay as they were set up: give them a
+    /// `statement_timeout` (`max_statement_time`, `max_execution_time`) below
+    /// [`io_timeout`](crate::factory::StoredBuilder::io_timeout), so that the server gives up when requests do. It must
+    /// not be one by way of a pooler that gives each transaction another session, as `PgBouncer` does in transaction mode:
+    /// that only works with a connection of the store's own, by [`connect`](Self::connect).
     ///
     /// # Errors
     /// `Rejected` for a table's name that is none.

@@ -64,7 +64,7 @@ pub async fn assert_a_call_given_up_leaves_no_answer_behind(store: impl Store + 
 
 /// Each call of a store, dropped after every number of polls that does not end it; the next one, on a store that has one
 /// connection, gets its own answer.
-pub async fn assert_no_answer_is_left_after_any_number_of_polls(store: impl Store + Index) {
+pub async fn assert_no_answer_is_left_after_any_number_of_polls(store: impl Index) {
     fill(&store).await;
     let (there, absent, seen) = (key(0), key(RECORDS), Version::FIRST);
     let (known, other) = (record(0), Version::FIRST.next());

@@ -58,8 +58,9 @@ mod tests {
     use super::*;
 
     async fn poll_once<T: Send>(call: &mut Finish<T>) {
-        poll_fn(|context| Poll::Ready(assert!(Pin::new(&mut *call).poll(context).is_pending())))
-            .await;
+        let is_pending =
+            poll_fn(|context| Poll::Ready(Pin::new(&mut *call).poll(context).is_pending()));
+        assert!(is_pending.await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -235,7 +235,9 @@ impl<D: Dialect> Lent<D> {
 
     /// Closes it, and with it whatever it holds on the server.
     pub(super) fn close(mut self) {
-        self.connection.take().map(close::<D>);
+        if let Some(connection) = self.connection.take() {
+            close::<D>(connection);
+        }
     }
 
     /// Asks a connection that was idle. One that does not answer is closed.
