@@ -31,26 +31,31 @@ async fn others(name: &str) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn s64_owners_are_signed_out_everywhere_although_others_are_in_the_way() {
-    let store = connect().await;
-    let visitors = (0..8_u8).map(|visitor| {
-        let store = store.clone();
-        tokio::spawn(async move {
-            for round in 0..40_u8 {
-                for number in 0..3 {
-                    let key = StoreKey::from_bytes(
-                        [[visitor, round, number, 7]; 4].concat().try_into().unwrap(),
-                    );
-                    drop(store.create(&key, &record(Some("ada"))).await.unwrap());
-                }
-                store.remove_all_but("ada", None).await.unwrap();
-            }
-        })
-    });
-    for visitor in visitors.collect::<Vec<_>>() {
-        visitor.await.unwrap();
+async fn s64_a_deadlock_keeps_nobody_signed_in() {
+    let (store, table) = open().await;
+    create(&store, 1, Some("ada")).await;
+    create(&store, 2, Some("ada")).await;
+    let (mut other, mut beside) = (beside().await, beside().await);
+    // Whoever has done more is let live.
+    other.execute("CREATE TABLE weight (n int PRIMARY KEY)").await.unwrap();
+    let mut transaction = other.begin().await.unwrap();
+    transaction.execute("INSERT INTO weight SELECT seq FROM seq_1_to_1000").await.unwrap();
+    let lock = format!("SELECT 1 FROM {table} WHERE `key` = ? FOR UPDATE");
+    let lock_row = |number: u8| sqlx::query(&lock).bind(vec![number; 16]);
+    lock_row(2).execute(&mut *transaction).await.unwrap();
+    let revoking = store.clone();
+    let revoked = tokio::spawn(async move { revoking.remove_all_but("ada", None).await });
+    let waiting = format!(
+        "SELECT count(*) FROM information_schema.innodb_trx \
+         WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{table}%'"
+    );
+    while sqlx::query_scalar::<_, i64>(&waiting).fetch_one(&mut beside).await.unwrap() == 0 {
+        // Asked more often, it says the same again.
+        tokio::time::sleep(Duration::from_millis(150)).await;
     }
-    assert_eq!(store.count("ada").await.unwrap(), 0);
+    lock_row(1).execute(&mut *transaction).await.unwrap();
+    transaction.rollback().await.unwrap();
+    assert_eq!(revoked.await.unwrap().unwrap(), 2);
 }
 
 #[tokio::test]

@@ -46,6 +46,31 @@ async fn s75_calls_that_wait_for_a_lock_leave_no_connections_behind() {
     assert!(store.load(&key(1)).await.unwrap().is_some());
 }
 
+#[tokio::test]
+async fn s64_a_deadlock_keeps_nobody_signed_in() {
+    let (store, table) = open().await;
+    for number in [1, 2] {
+        drop(store.create(&key(number), &record(Some("ada"))).await.unwrap());
+    }
+    let (mut other, mut beside) = (beside().await, beside().await);
+    let mut transaction = other.begin().await.unwrap();
+    // Who looks for a deadlock first gives way.
+    transaction.execute("SET LOCAL deadlock_timeout = '1min'").await.unwrap();
+    let lock = format!("SELECT 1 FROM {table} WHERE key = $1 FOR UPDATE");
+    let lock_row = |number: u8| sqlx::query(&lock).bind(vec![number; 16]);
+    lock_row(2).execute(&mut *transaction).await.unwrap();
+    let revoking = store.clone();
+    let revoked = tokio::spawn(async move { revoking.remove_all_but("ada", None).await });
+    let waiting = format!(
+        "SELECT count(*) FROM pg_stat_activity \
+         WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE FROM {table}%'"
+    );
+    while sqlx::query_scalar::<_, i64>(&waiting).fetch_one(&mut beside).await.unwrap() == 0 {}
+    lock_row(1).execute(&mut *transaction).await.unwrap();
+    transaction.rollback().await.unwrap();
+    assert_eq!(revoked.await.unwrap().unwrap(), 2);
+}
+
 /// A database of another kind, with its URL.
 async fn database(name: &str, kind: &str) -> String {
     let create = format!("CREATE DATABASE {name} TEMPLATE template0 {kind}");
@@ -189,8 +214,9 @@ async fn a_long_name_has_its_indexes_and_one_that_is_too_long_is_refused() {
 async fn s80_a_sweep_does_not_walk_over_what_it_has_removed() {
     let (store, table) = open().await;
     let mut beside = beside().await;
+    // They do not lie in the order in which they expire.
     let fill = format!(
-        "INSERT INTO {table} SELECT decode(md5(n::text), 'hex'), 1, n, NULL, '' \
+        "INSERT INTO {table} SELECT decode(md5(n::text), 'hex'), 1, n * 2999 % 6007, NULL, '' \
          FROM generate_series(1, 6000) AS n"
     );
     beside.execute(fill.as_str()).await.unwrap();
