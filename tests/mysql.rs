@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+#[path = "engine/mysql_answers.rs"]
+mod answers;
 #[path = "engine/connections.rs"]
 mod connections;
 #[path = "engine/costs.rs"]
 mod costs;
+#[path = "engine/switchover.rs"]
+mod switchover;
 #[path = "engine/versions.rs"]
 mod versions;
 
@@ -18,7 +22,7 @@ use cloakroom::store::{
     Created, Index, MySqlStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Sweep, Version,
 };
 use cloakroom::testing::FakeClock;
-use cloakroom_engines::MariaDb;
+use cloakroom_engines::{MariaDb, Proxy, Weather};
 use sqlx::{Connection, Executor, MySqlConnection, Row};
 
 /// One server for all tests of this binary. Each has a table of its own.
@@ -114,6 +118,22 @@ async fn more_calls_than_connections_are_all_served() {
 async fn s69_a_call_that_is_given_up_leaves_its_answer_to_nobody() {
     let (store, _) = open().await;
     connections::assert_a_call_given_up_leaves_no_answer_behind(store).await;
+}
+
+#[tokio::test]
+async fn s69_a_call_dropped_after_any_number_of_polls_leaves_its_answer_to_nobody() {
+    // Every piece of an answer is a poll.
+    let proxy = Proxy::to(&SERVER.url()).unwrap();
+    proxy.set(Weather::Drip);
+    let url = proxy.before(&SERVER.url());
+    let (_, table) = open().await;
+    let options = MySqlStore::options(&url).table(&table).max_connections(1);
+    let store = options.connect_timeout(Duration::from_secs(30)).connect().await.unwrap();
+    connections::assert_no_answer_is_left_after_any_number_of_polls(store).await;
+    let (_, table) = open().await;
+    let pool = sqlx::pool::PoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let store = MySqlStore::on(pool, &table).unwrap();
+    connections::assert_no_answer_is_left_after_any_number_of_polls(store).await;
 }
 
 #[tokio::test]
@@ -266,4 +286,32 @@ async fn s87_neither_debug_nor_errors_show_a_password() {
     assert_eq!(error.kind(), StoreErrorKind::Rejected);
     let shown = format!("{error:?} {error} {:?}", connect().await);
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+/// Whether a server takes writes, of those who may not overrule it.
+async fn set_read_only(server: &MariaDb, is_so: u8) {
+    let mut beside = MySqlConnection::connect(&server.url()).await.unwrap();
+    beside.execute(format!("SET GLOBAL read_only = {is_so}").as_str()).await.unwrap();
+}
+
+#[tokio::test]
+async fn s77_after_a_switchover_that_leaves_connections_open_everybody_is_served() {
+    let (old, other) = (MariaDb::start().unwrap(), MariaDb::start().unwrap());
+    for server in [&old, &other] {
+        MySqlStore::connect(&server.url()).await.unwrap().create_table().await.unwrap();
+        let mut beside = MySqlConnection::connect(&server.url()).await.unwrap();
+        beside.execute("CREATE USER app@'%'").await.unwrap();
+        beside.execute("GRANT ALL ON cloakroom.* TO app@'%'").await.unwrap();
+    }
+    let proxy = Proxy::to(&old.url()).unwrap();
+    let url = proxy.before(&old.url()).replace("root@", "app@");
+    let store = MySqlStore::connect(&url).await.unwrap();
+    let demote = set_read_only(&old, 1);
+    switchover::assert_that_it_is_survived(store, demote, || proxy.lead_to(&other.url())).await;
+    // The other way round, in a pool of the application's.
+    set_read_only(&old, 0).await;
+    let store = MySqlStore::on(sqlx::MySqlPool::connect(&url).await.unwrap(), "cloakroom_sessions");
+    let demote = set_read_only(&other, 1);
+    switchover::assert_that_it_is_survived(store.unwrap(), demote, || proxy.lead_to(&old.url()))
+        .await;
 }

@@ -2,10 +2,16 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+#[path = "engine/postgres_answers.rs"]
+mod answers;
 #[path = "engine/connections.rs"]
 mod connections;
 #[path = "engine/costs.rs"]
 mod costs;
+#[path = "engine/pooler.rs"]
+mod pooler;
+#[path = "engine/switchover.rs"]
+mod switchover;
 #[path = "engine/versions.rs"]
 mod versions;
 
@@ -18,7 +24,7 @@ use cloakroom::store::{
     Created, PostgresStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Sweep, Version,
 };
 use cloakroom::testing::FakeClock;
-use cloakroom_engines::Postgres;
+use cloakroom_engines::{Postgres, Proxy, Weather};
 use sqlx::{Connection, PgConnection};
 
 /// One server for all tests of this binary. Each has a table of its own.
@@ -86,6 +92,22 @@ async fn more_calls_than_connections_are_all_served() {
 async fn s69_a_call_that_is_given_up_leaves_its_answer_to_nobody() {
     let (store, _) = open().await;
     connections::assert_a_call_given_up_leaves_no_answer_behind(store).await;
+}
+
+#[tokio::test]
+async fn s69_a_call_dropped_after_any_number_of_polls_leaves_its_answer_to_nobody() {
+    // Every piece of an answer is a poll.
+    let proxy = Proxy::to(&SERVER.url()).unwrap();
+    proxy.set(Weather::Drip);
+    let url = proxy.before(&SERVER.url());
+    let (_, table) = open().await;
+    let options = PostgresStore::options(&url).table(&table).max_connections(1);
+    let store = options.connect_timeout(Duration::from_secs(30)).connect().await.unwrap();
+    connections::assert_no_answer_is_left_after_any_number_of_polls(store).await;
+    let (_, table) = open().await;
+    let pool = sqlx::pool::PoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let store = PostgresStore::on(pool, &table).unwrap();
+    connections::assert_no_answer_is_left_after_any_number_of_polls(store).await;
 }
 
 #[tokio::test]
@@ -225,4 +247,40 @@ async fn s87_neither_debug_nor_errors_show_a_password() {
     let error = PostgresStore::connect(&url).await.unwrap_err();
     let shown = format!("{error:?} {error} {:?}", connect().await);
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+/// Whether a server takes writes, in sessions that are open and in new ones.
+async fn set_read_only(server: &Postgres, is_so: &str) {
+    let mut beside = PgConnection::connect(&server.url()).await.unwrap();
+    let set = format!("ALTER SYSTEM SET default_transaction_read_only = {is_so}");
+    sqlx::raw_sql(&set).execute(&mut beside).await.unwrap();
+    sqlx::raw_sql("SELECT pg_reload_conf()").execute(&mut beside).await.unwrap();
+    let show = "SHOW default_transaction_read_only";
+    let is_told = async || {
+        let mut session = PgConnection::connect(&server.url()).await.unwrap();
+        sqlx::query_scalar::<_, String>(show).fetch_one(&mut session).await.unwrap() == is_so
+    };
+    while !is_told().await {}
+}
+
+#[tokio::test]
+async fn s77_after_a_switchover_that_leaves_connections_open_everybody_is_served() {
+    let (old, other) = (Postgres::start().unwrap(), Postgres::start().unwrap());
+    for server in [&old, &other] {
+        PostgresStore::connect(&server.url()).await.unwrap().create_table().await.unwrap();
+    }
+    let proxy = Proxy::to(&old.url()).unwrap();
+    let store = PostgresStore::connect(&proxy.before(&old.url())).await.unwrap();
+    switchover::assert_that_it_is_survived(store, set_read_only(&old, "on"), || {
+        proxy.lead_to(&other.url());
+    })
+    .await;
+    // The other way round, in a pool of the application's.
+    let pool = sqlx::PgPool::connect(&proxy.before(&old.url())).await.unwrap();
+    let store = PostgresStore::on(pool, "cloakroom_sessions").unwrap();
+    set_read_only(&old, "off").await;
+    switchover::assert_that_it_is_survived(store, set_read_only(&other, "on"), || {
+        proxy.lead_to(&old.url());
+    })
+    .await;
 }

@@ -11,10 +11,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 mod memcached;
+mod pgbouncer;
 mod proxy;
 mod redis;
 
 pub use memcached::Memcached;
+pub use pgbouncer::PgBouncer;
 pub use proxy::{Proxy, Weather};
 pub use redis::{Redis, RedisCluster, RedisSentinels};
 
@@ -85,10 +87,10 @@ impl Postgres {
         self.server.wait_until(Self::answers)
     }
 
-    /// To a question for encryption: yes or no.
+    /// To one who wants to begin a session: that he may. While it is starting up, it says that it is.
     fn answers(stream: TcpStream) -> bool {
-        let ask_for_tls = [0, 0, 0, 8, 4, 210, 22, 47];
-        says(stream, &ask_for_tls, b"N")
+        let begin = b"\0\0\0\x17\0\x03\0\0user\0postgres\0\0";
+        says(stream, begin, b"R")
     }
 
     /// Where it is, such as `postgres://postgres@127.0.0.1:4711/postgres`.

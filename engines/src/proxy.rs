@@ -20,6 +20,8 @@ pub enum Weather {
     Stall,
     /// Nothing passes, and what was open or is opened meanwhile is never heard of again.
     Lose,
+    /// The engine's answers come in pieces of a few bytes, so that no message of a protocol arrives whole.
+    Drip,
     /// The engine's answer stops in its middle, and the connection ends.
     ResetMidReply,
     /// Connections end, old and new ones.
@@ -30,7 +32,7 @@ pub enum Weather {
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    /// The first one.
+    /// The one it was made for.
     engine: String,
     network: Arc<Network>,
     listener: Option<JoinHandle<()>>,
@@ -57,7 +59,7 @@ impl Proxy {
         url.replace(&self.engine, &format!("127.0.0.1:{}", self.port))
     }
 
-    /// Leads to another engine from now on. Connections that are open stay where they are.
+    /// Leads new connections to another engine, as a service's name does after a switchover; those that are open stay.
     pub fn lead_to(&self, url: &str) {
         address(url).clone_into(&mut self.network.state().engine);
     }
@@ -128,8 +130,8 @@ impl Network {
             if self.state().is_over {
                 return;
             }
-            // The program sees a connection that ends at once if the engine is not there.
             let engine = self.state().engine.clone();
+            // The program sees a connection that ends at once if the engine is not there.
             let _ = program.and_then(|program| self.open(program, TcpStream::connect(engine)?));
         }
     }
@@ -170,6 +172,10 @@ impl Network {
             match self.weather_for(number) {
                 _ if length == 0 => return Ok(()),
                 Weather::Delay(delay) if way == Way::FromEngine => sleep(delay),
+                Weather::Drip if way == Way::FromEngine => {
+                    drip(&mut to, &chunk[..length])?;
+                    continue;
+                }
                 Weather::ResetMidReply if way == Way::FromEngine => {
                     return to.write_all(&chunk[..length / 2]);
                 }
@@ -188,6 +194,15 @@ impl Network {
         let state = self.changed.wait_while(self.state(), waits);
         state.unwrap_or_else(PoisonError::into_inner).weather
     }
+}
+
+fn drip(to: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+    bytes.chunks(7).try_for_each(|piece| {
+        to.write_all(piece)?;
+        // Long enough for the other end to see it alone.
+        sleep(Duration::from_micros(20));
+        Ok(())
+    })
 }
 
 fn end(ends: &[TcpStream; 2]) {

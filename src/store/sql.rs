@@ -4,15 +4,27 @@
 //! An answer to a write promises what the server is set up to promise (`synchronous_commit`,
 //! `innodb_flush_log_at_trx_commit`).
 //!
+//! What a server answers has a meaning, by a table for each database; what is done follows from it. A statement that was
+//! rolled back whole, because of a deadlock for one, is made again. A connection that leads to a server which takes no
+//! writes any more, or is leaving, is closed, as are all that were made before it, and the call is made on another one; so
+//! is a read whose connection was lost. Any other answer is a refusal, and no reason to take the store for dead.
+//!
+//! The server gives a statement up after two seconds, one second before a request does, so that a locked table leaves
+//! no connections behind; a call that is given up reads its answer before anybody else uses its connection.
+//!
+//! `PgBouncer` is noticed by what it does not let through. Then each statement is sent as one text, with its values as
+//! hexadecimal digits: what the server logs of statements has sessions in it.
+//!
 //! Expired rows stay until they are swept: [`sweep_forever`](super::sweep_forever) does so in the background, a few
 //! at a time, passing over rows that are in use.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
-use sqlx::{Connection, Pool};
+use sqlx::{Connection, Error, Pool};
 
 use super::{
     Created, Cursor, Index, Listed, Page, Record, Replaced, Result, Scan, Store, StoreError,
@@ -20,22 +32,29 @@ use super::{
 };
 use crate::time::Timestamp;
 
+mod attempts;
 mod dialect;
 mod error;
+mod finish;
 mod lent;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod renewal;
 mod resting;
 mod statements;
 #[cfg(feature = "mysql")]
 mod sweeper;
 
 pub use dialect::Dialect;
-use dialect::{Row, Value};
+use dialect::{Done, Row, Value};
 use lent::{IDLE, Lender};
 use statements::Statements;
+
+/// When the server gives a statement up: before [`io_timeout`](crate::factory::StoredBuilder::io_timeout), which is 3
+/// seconds unless said otherwise, so that it is not left at work for nobody.
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// Keeps records in PostgreSQL 12 or later. Clones are the same store, on the same pool.
 ///
@@ -134,9 +153,15 @@ impl<D: Dialect> SqlOptions<D> {
         let statements = Statements::new::<D>(&self.table)?;
         setting::max_connections(self.pool.get_max_connections())?;
         let timeout = setting::connect_timeout(self.pool.get_acquire_timeout())?;
-        let pool =
-            self.pool.acquire_timeout(timeout).connect(&self.url).await.map_err(error::of::<D>)?;
-        Ok(SqlStore { lender: Lender::own(pool), statements: Arc::new(statements) })
+        let connected = match D::connect(self.pool.acquire_timeout(timeout), &self.url).await {
+            Err(Error::PoolTimedOut) => Err(match self.url.parse() {
+                Ok(options) => lent::why_not::<D>(&options).await,
+                Err(error) => error,
+            }),
+            connected => connected,
+        };
+        let (pool, manner) = connected.map_err(error::of::<D>)?;
+        Ok(SqlStore { lender: Lender::own(pool, manner), statements: Arc::new(statements) })
     }
 }
 
@@ -167,7 +192,11 @@ impl<D: Dialect> SqlStore<D> {
         SqlOptions { url: url.to_owned(), table: statements::TABLE.to_owned(), pool }
     }
 
-    /// On a pool that the application has already.
+    /// On a pool that the application has already. Its connections stay as they were set up: give them a
+    /// `statement_timeout` (`max_statement_time`, `max_execution_time`) below
+    /// [`io_timeout`](crate::factory::StoredBuilder::io_timeout), so that the server gives up when requests do. It must
+    /// not be one by way of a pooler that gives each transaction another session, as `PgBouncer` does in transaction mode:
+    /// that only works with a connection of the store's own, by [`connect`](Self::connect).
     ///
     /// # Errors
     /// `Rejected` for a table's name that is none.
@@ -178,12 +207,19 @@ impl<D: Dialect> SqlStore<D> {
         })
     }
 
-    /// Makes the table and its indexes, if they are not there.
+    /// Makes the table and its indexes, if they are not there. Several processes may do so at once, and one that may not
+    /// can do so where the table is there already.
     ///
     /// # Errors
     /// `Rejected` if this user may not.
     pub async fn create_table(&self) -> Result<()> {
-        D::execute_script(&self.lender, self.schema()).await
+        let Err(error) = D::execute_script(&self.lender, &self.statements.make).await else {
+            return Ok(());
+        };
+        let anything = StoreKey::from_bytes([0; 16]);
+        let Ok(_) = self.load(&anything).await else { return Err(error) };
+        tracing::info!(error = &error as &dyn std::error::Error, "the table is there, as it is");
+        Ok(())
     }
 
     /// The table and its indexes as SQL, for who runs migrations by other means.
@@ -193,9 +229,15 @@ impl<D: Dialect> SqlStore<D> {
     }
 
     /// Runs a statement and says how many rows it concerned.
-    async fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<usize> {
-        let rows = D::execute(&self.lender, sql, values).await?;
-        Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+    async fn execute(&self, sql: &Arc<str>, values: &[Value<'_>]) -> Result<usize> {
+        let done = D::execute(&self.lender, sql, values).await?;
+        Ok(usize::try_from(done.rows).unwrap_or(usize::MAX))
+    }
+
+    /// Whether what is there now is what a write in doubt has left. Another's is not the same to the microsecond.
+    async fn is_there(&self, key: &StoreKey, version: Version, record: &Record) -> Result<bool> {
+        let there = self.load(key).await?;
+        Ok(there.is_some_and(|there| there.version == version && there.record == *record))
     }
 }
 
@@ -208,11 +250,11 @@ impl<D: Dialect> Store for SqlStore<D> {
     async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
         let [version, expires_at, owner, data] = columns::<D>(Version::FIRST, record)?;
         let values = [bytes(key), version, expires_at, owner, data];
-        match D::execute(&self.lender, &self.statements.insert, &values).await {
-            Ok(_) => Ok(Created::Done(Version::FIRST)),
-            Err(error) if error::is_taken(&error) => Ok(Created::Taken),
-            Err(error) => Err(error),
-        }
+        let Done { rows, is_in_doubt } =
+            D::execute(&self.lender, &self.statements.insert, &values).await?;
+        let is_ours =
+            rows == 1 || is_in_doubt && self.is_there(key, Version::FIRST, record).await?;
+        Ok(if is_ours { Created::Done(Version::FIRST) } else { Created::Taken })
     }
 
     async fn replace(
@@ -224,7 +266,9 @@ impl<D: Dialect> Store for SqlStore<D> {
         let next = expected.next();
         let [version, expires_at, owner, data] = columns::<D>(next, record)?;
         let values = [version, expires_at, owner, data, bytes(key), number(expected)];
-        if self.execute(&self.statements.update, &values).await? == 1 {
+        let Done { rows, is_in_doubt } =
+            D::execute(&self.lender, &self.statements.update, &values).await?;
+        if rows == 1 || is_in_doubt && self.is_there(key, next, record).await? {
             return Ok(Replaced::Done(next));
         }
         // A statement of its own: the one before sees the table as it was when it began.
@@ -292,9 +336,15 @@ impl<D: Dialect> Scan for SqlStore<D> {
 impl<D: Dialect> Sweep for SqlStore<D> {
     /// By one sweeper at a time: while another is at it, nothing is removed and the answer is 0.
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = D::sweep(&self.lender, &self.statements, now.as_micros(), limit).await?;
-        Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+        let swept = &self.statements.swept;
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let span = [swept.load(Ordering::Relaxed), now.as_micros(), most];
+        let done = D::sweep(&self.lender, &self.statements, span).await?;
+        let rows = usize::try_from(done.rows).unwrap_or(usize::MAX);
+        // After a batch that was not full, from the beginning: some rows were in use, or have come late.
+        let is_full = rows > 0 && rows >= limit;
+        swept.store(if is_full { done.last } else { i64::MIN }, Ordering::Relaxed);
+        Ok(rows)
     }
 }
 

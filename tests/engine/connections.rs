@@ -1,9 +1,11 @@
 //! Connections of a store that has fewer than calls: who waits is served, and nobody gets another's answer.
 
-use std::task::{Context, Waker};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use cloakroom::Timestamp;
-use cloakroom::store::{Created, Record, Store, StoreKey, Version};
+use cloakroom::store::{Created, Index, Record, Store, StoreKey, Version};
 
 const RECORDS: u8 = 32;
 
@@ -58,4 +60,48 @@ pub async fn assert_a_call_given_up_leaves_no_answer_behind(store: impl Store + 
             assert_own(&store, round % RECORDS).await;
         }
     }
+}
+
+/// Each call of a store, dropped after every number of polls that does not end it; the next one, on a store that has one
+/// connection, gets its own answer.
+pub async fn assert_no_answer_is_left_after_any_number_of_polls(store: impl Index) {
+    fill(&store).await;
+    let (there, absent, seen) = (key(0), key(RECORDS), Version::FIRST);
+    let (known, other) = (record(0), Version::FIRST.next());
+    drop_at_each_poll(&store, "load", || store.load(&there)).await;
+    drop_at_each_poll(&store, "create", || store.create(&there, &known)).await;
+    drop_at_each_poll(&store, "replace", || store.replace(&there, other, &known)).await;
+    drop_at_each_poll(&store, "touch", || store.touch(&absent, seen, known.expires_at)).await;
+    drop_at_each_poll(&store, "remove", || store.remove(&absent)).await;
+    drop_at_each_poll(&store, "list", || store.list("ada")).await;
+}
+
+async fn drop_at_each_poll<T, F>(store: &impl Store, name: &str, call: impl Fn() -> F)
+where
+    F: Future<Output = cloakroom::store::Result<T>>,
+{
+    for polls in 1.. {
+        assert!(polls < 1000, "{name} does not end");
+        let is_over = polled(polls, call()).await.is_some();
+        let absent = store.load(&key(RECORDS + 1)).await.unwrap();
+        assert_eq!(absent, None, "another's answer after {polls} polls of {name}");
+        assert_own(store, 1).await;
+        if is_over {
+            return;
+        }
+    }
+}
+
+/// Polls a call so often, each time when it was woken, and gives it up unless it has ended.
+async fn polled<T>(times: usize, call: impl Future<Output = T>) -> Option<T> {
+    let (mut call, mut polls) = (pin!(call), 0);
+    poll_fn(|context| {
+        polls += 1;
+        match call.as_mut().poll(context) {
+            Poll::Pending if polls < times => Poll::Pending,
+            Poll::Pending => Poll::Ready(None),
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        }
+    })
+    .await
 }

@@ -9,16 +9,17 @@ use std::env::{split_paths, var_os};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cloakroom_engines::{MariaDb, Postgres};
+use cloakroom_engines::{MariaDb, PgBouncer, Postgres};
 
 use crate::run::{Failure, Outcome, answer, cargo, fail, program, run, works};
 use crate::workspace::Workspace;
 
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 10] = [
     "chromium",
     "chromium-driver",
     "mariadb-server",
     "memcached",
+    "pgbouncer",
     "postgresql",
     "python3",
     "python3-venv",
@@ -56,7 +57,8 @@ pub(crate) fn engines() -> Outcome {
     ensure("redis-server", || on_path("redis-server"))?;
     ensure("mariadb-server", MariaDb::is_installed)?;
     ensure("memcached", || on_path("memcached"))?;
-    ensure("postgresql", Postgres::is_installed)
+    ensure("postgresql", Postgres::is_installed)?;
+    ensure("pgbouncer", PgBouncer::is_installed)
 }
 
 /// Makes sure that `valgrind` can be started.

@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use sqlx::Database;
 use sqlx::error::DatabaseError;
+use sqlx::pool::PoolOptions;
+use sqlx::{Database, Pool};
 
-use super::lent::Lender;
+use super::error::Meaning;
+use super::lent::{Lender, Manner};
 use super::statements::Statements;
 use crate::store::{Listed, Record, Result, StoreError, StoreErrorKind, StoreKey, Stored, Version};
 use crate::time::Timestamp;
@@ -18,11 +20,16 @@ use crate::time::Timestamp;
 pub trait Dialect: Database + Sized {
     const SCHEMES: &'static [&'static str];
     const NO_URL: &'static str;
+    const NO_PROTOCOL: &'static str;
     const SCHEMA: &'static str;
+    /// What has to be said before it where several say it at once.
+    const BEFORE_SCHEMA: &'static str;
     /// The column `key`, quoted where that is a word of the language.
     const KEY: &'static str;
     /// How to read the column `owner` as text.
     const OWNER: &'static str;
+    /// Of a table or an index, in bytes.
+    const LONGEST_NAME: usize;
     /// In bytes.
     const LONGEST_OWNER: usize;
     /// Given the owner, and a key or nothing.
@@ -33,34 +40,40 @@ pub trait Dialect: Database + Sized {
     fn numbered(sql: &str) -> String;
 
     /// What the database's own error means, and what to do.
-    fn meaning(error: &dyn DatabaseError) -> (StoreErrorKind, &'static str);
+    fn meaning(error: &dyn DatabaseError) -> (Meaning, &'static str);
+
+    /// Connects, with sessions on the server that give up after [`LIMIT`](super::LIMIT).
+    fn connect(
+        pool: PoolOptions<Self>,
+        url: &str,
+    ) -> impl Future<Output = sqlx::Result<(Pool<Self>, Manner)>> + Send;
 
     fn execute_script(lender: &Lender<Self>, sql: &str) -> impl Future<Output = Result<()>> + Send;
 
     fn execute(
         lender: &Lender<Self>,
-        sql: &str,
+        sql: &Arc<str>,
         values: &[Value<'_>],
-    ) -> impl Future<Output = Result<u64>> + Send;
+    ) -> impl Future<Output = Result<Done>> + Send;
 
     fn fetch(
         lender: &Lender<Self>,
-        sql: &str,
+        sql: &Arc<str>,
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<Vec<Row>>> + Send;
 
     fn count(
         lender: &Lender<Self>,
-        sql: &str,
+        sql: &Arc<str>,
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<i64>> + Send;
 
+    /// Removes what expired from a time on and before another one, up to a number of rows.
     fn sweep(
         lender: &Lender<Self>,
-        statements: &Statements,
-        now: i64,
-        limit: i64,
-    ) -> impl Future<Output = Result<u64>> + Send;
+        statements: &Arc<Statements>,
+        span: [i64; 3],
+    ) -> impl Future<Output = Result<Swept>> + Send;
 }
 
 /// What a statement is given.
@@ -69,6 +82,20 @@ pub enum Value<'a> {
     Bytes(Option<&'a [u8]>),
     Text(Option<&'a str>),
     Number(i64),
+}
+
+/// How many rows a statement concerned.
+pub struct Done {
+    pub(super) rows: u64,
+    /// Whether it may have been done before as well, by an attempt whose answer did not come.
+    pub(super) is_in_doubt: bool,
+}
+
+/// What a sweep has removed: how many rows, and when the last of them expired.
+#[derive(Default)]
+pub struct Swept {
+    pub(super) rows: u64,
+    pub(super) last: i64,
 }
 
 /// What it gives back: the columns of a record, and of a listed one its key.
@@ -102,58 +129,108 @@ impl Row {
 macro_rules! calls {
     () => {
         async fn execute_script(lender: &Lender<Self>, sql: &str) -> Result<()> {
-            let done = async {
-                let mut lent = lender.lend().await?;
-                let done = lent.get()?.execute(sql).await;
-                lent.end(done)
-            };
-            done.await.map(drop).map_err(error::of::<Self>)
+            let mut attempts = Attempts::new(lender, Effect::Writes);
+            let done = repeat!(attempts, lender, lent, {
+                let sql = sql.to_owned();
+                async move {
+                    let done = lent.get()?.execute(sql.as_str()).await;
+                    lent.end(done)
+                }
+            });
+            done.map(drop).map_err(error::of::<Self>)
         }
 
-        async fn execute(lender: &Lender<Self>, sql: &str, values: &[Value<'_>]) -> Result<u64> {
-            let query = bound(sqlx::query(sql), values);
-            let done = async {
-                let mut lent = lender.lend().await?;
-                let done = query.execute(lent.get()?).await;
-                lent.end(done)
+        async fn execute(
+            lender: &Lender<Self>,
+            sql: &Arc<str>,
+            values: &[Value<'_>],
+        ) -> Result<Done> {
+            let mut attempts = Attempts::new(lender, Effect::Writes);
+            let rows = repeat!(attempts, lender, lent, {
+                let said = said(lender, sql, values).map_err(error::of::<Self>)?;
+                async move {
+                    let rows = tell(lent.get()?, said).await;
+                    lent.end(rows)
+                }
+            });
+            let rows = match rows {
+                // What is there already is not inserted.
+                Err(error) if error::meaning::<Self>(&error).0 == Meaning::Taken => 0,
+                rows => rows.map_err(error::of::<Self>)?,
             };
-            done.await.map(|done| done.rows_affected()).map_err(error::of::<Self>)
+            Ok(Done { rows, is_in_doubt: attempts.is_in_doubt })
         }
 
-        async fn fetch(lender: &Lender<Self>, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
-            let query = bound(sqlx::query(sql), values);
-            let rows = async {
-                let mut lent = lender.lend().await?;
-                let rows = query.fetch_all(lent.get()?).await;
-                lent.end(rows)
-            };
-            let rows = rows.await.and_then(|rows| rows.iter().map(row).collect());
+        async fn fetch(
+            lender: &Lender<Self>,
+            sql: &Arc<str>,
+            values: &[Value<'_>],
+        ) -> Result<Vec<Row>> {
+            let rows = rows(lender, sql, values).await?;
+            let rows: sqlx::Result<_> = rows.iter().map(row).collect();
             rows.map_err(error::of::<Self>)
         }
 
-        async fn count(lender: &Lender<Self>, sql: &str, values: &[Value<'_>]) -> Result<i64> {
-            let query = bound(sqlx::query(sql), values);
-            let row = async {
-                let mut lent = lender.lend().await?;
-                let row = query.fetch_one(lent.get()?).await;
-                lent.end(row)
-            };
-            row.await.and_then(|row| row.try_get(0)).map_err(error::of::<Self>)
+        async fn count(lender: &Lender<Self>, sql: &Arc<str>, values: &[Value<'_>]) -> Result<i64> {
+            let rows = rows(lender, sql, values).await?;
+            let count = rows.first().map_or(Ok(0), |row| row.try_get(0));
+            count.map_err(error::of::<Self>)
         }
     };
 }
 
-/// What [`calls`] need besides: values in their places, and a row read.
+/// Makes a call on a connection until it holds, or there is to be no other attempt. Each goes on to the server's answer.
+macro_rules! repeat {
+    ($attempts:ident, $lender:ident, $lent:ident, $call:block) => {
+        loop {
+            #[allow(unused_mut)] // each call says it once
+            let mut $lent = match $lender.lend().await {
+                Ok(lent) => lent,
+                Err(error) => break Err(error),
+            };
+            let taken = $lent.taken();
+            match Finish::new($call).await {
+                Err(error) if $attempts.go_on(&error, taken).await => {}
+                answer => break answer,
+            }
+        }
+    };
+}
+
+/// What [`calls`] need besides: values in their places, and rows read.
 macro_rules! helpers {
     ($database:ty) => {
-        type Query<'q> = sqlx::query::Query<'q, $database, <$database as Database>::Arguments<'q>>;
+        type Connection = <$database as Database>::Connection;
+        type Arguments = <$database as Database>::Arguments<'static>;
+        type Rows = Vec<<$database as Database>::Row>;
 
-        fn bound<'q>(query: Query<'q>, values: &[Value<'q>]) -> Query<'q> {
-            values.iter().fold(query, |query, value| match *value {
-                Value::Bytes(bytes) => query.bind(bytes),
-                Value::Text(text) => query.bind(text),
-                Value::Number(number) => query.bind(number),
-            })
+        fn bound(values: &[Value<'_>]) -> sqlx::Result<Arguments> {
+            let mut arguments = Arguments::default();
+            for value in values {
+                let added = match *value {
+                    Value::Bytes(bytes) => arguments.add(bytes),
+                    Value::Text(text) => arguments.add(text),
+                    Value::Number(number) => arguments.add(number),
+                };
+                added.map_err(sqlx::Error::Encode)?;
+            }
+            Ok(arguments)
+        }
+
+        async fn rows(
+            lender: &Lender<$database>,
+            sql: &Arc<str>,
+            values: &[Value<'_>],
+        ) -> Result<Rows> {
+            let mut attempts = Attempts::new(lender, Effect::Reads);
+            let rows = repeat!(attempts, lender, lent, {
+                let said = said(lender, sql, values).map_err(error::of::<$database>)?;
+                async move {
+                    let rows = ask(lent.get()?, said).await;
+                    lent.end(rows)
+                }
+            });
+            rows.map_err(error::of::<$database>)
         }
 
         fn row(row: &<$database as Database>::Row) -> sqlx::Result<Row> {
@@ -168,4 +245,4 @@ macro_rules! helpers {
     };
 }
 
-pub(super) use {calls, helpers};
+pub(super) use {calls, helpers, repeat};

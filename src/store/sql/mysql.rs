@@ -1,58 +1,100 @@
 //! MySQL and MariaDB.
 
+use std::sync::Arc;
+
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
-use sqlx::{Database, Executor, MySql, Row as _};
+use sqlx::pool::PoolOptions;
+use sqlx::{Arguments as _, Database, Executor, MySql, Pool, Row as _};
 
-use super::dialect::{Dialect, Row, Value, calls, helpers};
-use super::lent::Lender;
+use super::attempts::{Attempts, Effect};
+use super::dialect::{Dialect, Done, Row, Swept, Value, calls, helpers, repeat};
+use super::error::{self, Meaning};
+use super::finish::Finish;
+use super::lent::{Lender, Manner};
 use super::statements::Statements;
-use super::{error, sweeper};
-use crate::store::{Result, StoreErrorKind};
+use super::{LIMIT, sweeper};
+use crate::store::Result;
+
+mod answers;
 
 helpers!(MySql);
+
+/// A statement with its values.
+type Said = (Arc<str>, Arguments);
+
+fn said(_: &Lender<MySql>, sql: &Arc<str>, values: &[Value<'_>]) -> sqlx::Result<Said> {
+    Ok((sql.clone(), bound(values)?))
+}
+
+async fn ask(connection: &mut Connection, (sql, values): Said) -> sqlx::Result<Rows> {
+    sqlx::query_with(&sql, values).fetch_all(connection).await
+}
+
+async fn tell(connection: &mut Connection, (sql, values): Said) -> sqlx::Result<u64> {
+    let done = sqlx::query_with(&sql, values).execute(connection).await;
+    done.map(|done| done.rows_affected())
+}
+
+/// Has the server give up when we do: otherwise each call that waits for a lock leaves a connection behind.
+///
+/// What only one of the two servers knows is a comment to the other.
+async fn set_up(connection: &mut Connection) -> sqlx::Result<()> {
+    let (seconds, millis) = (LIMIT.as_secs().max(1), LIMIT.as_millis());
+    let set = format!(
+        "SET SESSION lock_wait_timeout = {seconds}, SESSION innodb_lock_wait_timeout = {seconds} \
+         /*M!100102 , SESSION max_statement_time = {seconds} */ \
+         /*!50708 , SESSION max_execution_time = {millis} */"
+    );
+    match connection.execute(set.as_str()).await {
+        // A proxy that does not know one of them: what the server is set up to must do.
+        Err(sqlx::Error::Database(error)) => {
+            tracing::warn!(%error, "the database's sessions cannot be told when to give up");
+            Ok(())
+        }
+        done => done.map(drop),
+    }
+}
 
 impl Dialect for MySql {
     const SCHEMES: &'static [&'static str] = &["mysql://", "mariadb://"];
     const NO_URL: &'static str = "that is no URL of a MySQL: mysql://user:password@host/database";
+    const NO_PROTOCOL: &'static str = "what answers there does not speak as MySQL does";
+    const LONGEST_NAME: usize = 64;
     const SCHEMA: &'static str = include_str!("mysql.sql");
+    const BEFORE_SCHEMA: &'static str = "";
     const KEY: &'static str = "`key`";
     const OWNER: &'static str = "CAST(owner AS char CHARACTER SET utf8mb4)";
     /// The column's width: a server that is not strict would cut it off without a word.
     const LONGEST_OWNER: usize = 1024;
     const DELETE_ALL_BUT: &'static str =
         "DELETE FROM {table} WHERE owner = ? AND NOT ({key} <=> ?)";
-    const SWEEP: &'static str = "SELECT {key} FROM {table} WHERE expires_at < ? \
-         ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED";
+    const SWEEP: &'static str = "SELECT {key}, expires_at FROM {table} \
+         WHERE expires_at >= ? AND expires_at < ? ORDER BY expires_at LIMIT ? FOR UPDATE SKIP LOCKED";
 
     fn numbered(sql: &str) -> String {
         sql.to_owned()
     }
 
-    /// Numbers of both manuals' lists of server errors.
-    fn meaning(error: &dyn DatabaseError) -> (StoreErrorKind, &'static str) {
-        use StoreErrorKind::{Rejected, Unavailable};
-        match error.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number) {
-            1146 => (Rejected, "the table is not there: call `create_table`, or run the schema"),
-            1290 | 1792 | 1836 => (Rejected, "the server takes no writes: connect to the primary"),
-            1044 | 1045 | 1698 => (Rejected, "user or password is wrong, or not for this database"),
-            1142 | 1143 => (Rejected, "this user may not use the table: grant it"),
-            1049 => (Rejected, "there is no such database"),
-            1153 => (Rejected, "the record is over the server's max_allowed_packet"),
-            1021 | 1037 | 1038 | 1040 | 1041 | 1114 | 1203 => {
-                (Rejected, "the server has no disk, memory or connections left")
-            }
-            _ => (Unavailable, "the database refused, or is shutting down"),
-        }
+    fn meaning(error: &dyn DatabaseError) -> (Meaning, &'static str) {
+        let error = error.try_downcast_ref::<MySqlDatabaseError>();
+        answers::meaning(error.map_or(0, MySqlDatabaseError::number))
+    }
+
+    async fn connect(pool: PoolOptions<Self>, url: &str) -> sqlx::Result<(Pool<Self>, Manner)> {
+        let pool = pool.after_connect(|connection, _| Box::pin(set_up(connection)));
+        Ok((pool.connect(url).await?, Manner::Prepared))
     }
 
     async fn sweep(
         lender: &Lender<Self>,
-        statements: &Statements,
-        now: i64,
-        limit: i64,
-    ) -> Result<u64> {
-        sweeper::sweep(lender, statements, now, limit).await.map_err(error::of::<Self>)
+        statements: &Arc<Statements>,
+        span: [i64; 3],
+    ) -> Result<Swept> {
+        let mut attempts = Attempts::new(lender, Effect::Writes);
+        let swept =
+            repeat!(attempts, lender, lent, { sweeper::sweep(lent, statements.clone(), span) });
+        swept.map_err(error::of::<Self>)
     }
 
     calls!();

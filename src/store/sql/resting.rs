@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Database, Error, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Dialect;
 use super::lent::Lent;
 
 /// How long a connection rests before it goes back to its pool, and how often that is looked at.
@@ -31,7 +32,7 @@ struct State<D: Database> {
     is_looked_after: bool,
 }
 
-impl<D: Database> Resting<D> {
+impl<D: Dialect> Resting<D> {
     pub(super) fn new(connections: u32) -> Self {
         let turns = Arc::new(Semaphore::new(usize::try_from(connections).unwrap_or(usize::MAX)));
         Self { turns, state: Mutex::new(State { stack: Vec::new(), is_looked_after: false }) }
@@ -79,7 +80,7 @@ impl<D: Database> Resting<D> {
 }
 
 /// Gives back what nobody needs, until nothing rests any more. The pool keeps it as long as its own limits say.
-async fn look_after<D: Database>(resting: Weak<Resting<D>>) {
+async fn look_after<D: Dialect>(resting: Weak<Resting<D>>) {
     loop {
         tokio::time::sleep(REST).await;
         match resting.upgrade() {

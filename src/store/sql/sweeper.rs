@@ -1,72 +1,64 @@
 //! Sweeping in MySQL, whose locks are a connection's: one sweeper at a time, past rows that are in use.
 
-use sqlx::{Acquire, MySql, MySqlConnection, QueryBuilder, Result, query, query_scalar};
+use std::sync::Arc;
 
-use super::lent::{Lender, Lent};
+use sqlx::{Acquire, MySql, MySqlConnection, QueryBuilder, Result, query, query_as, query_scalar};
+
+use super::dialect::Swept;
+use super::lent::Lent;
 use super::statements::Statements;
 
-/// A connection that goes back only when it has let go of its lock; otherwise it ends, and the lock with it.
-struct Sweeper(Option<Lent<MySql>>);
-
-/// Removes what expired before `now`, unless another sweeper is at it.
+/// Removes what expired in a span of time, unless another sweeper is at it.
 pub(super) async fn sweep(
-    lender: &Lender<MySql>,
+    mut lent: Lent<MySql>,
+    statements: Arc<Statements>,
+    span: [i64; 3],
+) -> Result<Swept> {
+    let swept = alone(lent.get()?, &statements, span).await;
+    if swept.is_err() {
+        // The lock ends with it.
+        lent.close();
+        return swept;
+    }
+    lent.end(swept)
+}
+
+async fn alone(
+    connection: &mut MySqlConnection,
     statements: &Statements,
-    now: i64,
-    limit: i64,
-) -> Result<u64> {
-    let mut sweeper = Sweeper(Some(lender.lend().await?));
-    let Some(lent) = &mut sweeper.0 else { return Ok(0) };
-    let connection = lent.get()?;
+    span: [i64; 3],
+) -> Result<Swept> {
     let name = &statements.sweeper;
     let ask = query_scalar("SELECT GET_LOCK(?, 0)").bind(name);
-    let alone: Option<i64> = ask.fetch_one(&mut *connection).await?;
-    if alone != Some(1) {
-        sweeper.free();
-        return Ok(0);
+    let is_mine: Option<i64> = ask.fetch_one(&mut *connection).await?;
+    if is_mine != Some(1) {
+        return Ok(Swept::default());
     }
-    let swept = remove(connection, statements, now, limit).await?;
+    let swept = remove(connection, statements, span).await?;
     query("DO RELEASE_LOCK(?)").bind(name).execute(&mut *connection).await?;
-    sweeper.free();
     Ok(swept)
 }
 
 async fn remove(
     connection: &mut MySqlConnection,
     statements: &Statements,
-    now: i64,
-    limit: i64,
-) -> Result<u64> {
+    [from, to, limit]: [i64; 3],
+) -> Result<Swept> {
     // Otherwise the search would lock the gaps between rows as well, and writers would wait for it.
     query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED").execute(&mut *connection).await?;
     let mut transaction = connection.begin().await?;
-    let expired = query_scalar(&statements.sweep).bind(now).bind(limit);
-    let expired: Vec<Vec<u8>> = expired.fetch_all(&mut *transaction).await?;
-    if expired.is_empty() {
-        return Ok(0);
-    }
+    let expired = query_as(&statements.sweep).bind(from).bind(to).bind(limit);
+    let expired: Vec<(Vec<u8>, i64)> = expired.fetch_all(&mut *transaction).await?;
+    let Some((_, last)) = expired.last() else { return Ok(Swept::default()) };
+    let last = *last;
     let mut delete = QueryBuilder::new(&statements.delete_all);
     let mut keys = delete.separated(", ");
-    for key in expired {
+    for (key, _) in expired {
         keys.push_bind(key);
     }
     delete.push(")");
     // Its length changes with the number of rows: not one to keep.
     let done = delete.build().persistent(false).execute(&mut *transaction).await?;
     transaction.commit().await?;
-    Ok(done.rows_affected())
-}
-
-impl Sweeper {
-    fn free(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Drop for Sweeper {
-    fn drop(&mut self) {
-        if let Some(lent) = self.0.take() {
-            lent.close();
-        }
-    }
+    Ok(Swept { rows: done.rows_affected(), last })
 }
