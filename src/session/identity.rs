@@ -122,8 +122,9 @@ impl Session {
     }
 
     /// Whether another request ended this session while this one was under way, by a logout, a renewal or a
-    /// revocation; then its changes were dropped and no cookie was sent. Known when the response has begun, to every
-    /// clone of the session; the response carries [`Gone`] in its extensions.
+    /// revocation; then its changes were dropped and no cookie was sent. Known when the response has begun, and from the
+    /// start where the request came with a ticket from just before a renewal, to every clone of the session; the response
+    /// carries [`Gone`] in its extensions.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.lock().gone
