@@ -40,6 +40,7 @@ mod opened;
 pub(crate) mod queue;
 mod reads;
 mod remote;
+mod sweep;
 mod value;
 
 pub use bounds::{Bound, Bounds};
@@ -65,6 +66,7 @@ pub(crate) use value::{depth, rest_of_text};
 use commit::{Usage, Work};
 use opened::Facts;
 use reads::Reads;
+use sweep::Sweep;
 
 /// One visitor's data during one request. Clones are handles on the same session.
 ///
@@ -101,8 +103,6 @@ pub(crate) struct State {
     pub(crate) changes: Changes,
     /// Flash messages taken out of the store, and whether they were handed to the application.
     pub(crate) claims: Vec<(ClaimId, bool)>,
-    /// Those that were cleared with the session.
-    spent: Vec<ClaimId>,
     pub(crate) usage: Usage,
     pub(crate) wishes: Wishes,
     reads: Reads,
@@ -221,13 +221,15 @@ impl Session {
 
     /// Removes every key but these, flash messages included: what may survive a login, by name.
     ///
+    /// It holds for what another request adds until this one is kept, and for flash messages that this request has taken
+    /// and nobody sees.
+    ///
     /// # Errors
     /// [`Error::Closed`].
     pub fn retain(&self, keys: &[impl AsKey]) -> Result<(), Error> {
-        let mut state = self.write()?;
-        let goes = |key: &&str| !keys.iter().any(|kept| kept.as_ref() == *key);
-        let gone: Vec<_> = state.entries.keys().filter(goes).map(str::to_owned).collect();
-        gone.into_iter().try_for_each(|key| state.note(Change::Remove { key }).map(drop))
+        let kept = keys.iter().map(|key| key.as_ref().to_owned()).collect();
+        self.write()?.sweep(kept);
+        Ok(())
     }
 
     /// Removes a value and reads it as a `T`.
@@ -262,17 +264,12 @@ impl Session {
 
     /// Removes every key. Flash messages are keys too, and in a signed cookie the CSRF token is.
     ///
+    /// As [`retain`](Session::retain) with no key.
+    ///
     /// # Errors
     /// [`Error::Closed`].
     pub fn clear(&self) -> Result<(), Error> {
-        let mut state = self.write()?;
-        state.watch_everything();
-        state.clear_claims();
-        let differs = state.note(Change::Clear)?;
-        if !differs && !state.changes.is_empty() {
-            // What was taken may come back to the view, if nobody sees the response. It is cleared all the same.
-            state.changes.push(Change::Clear);
-        }
+        self.write()?.sweep(Vec::new());
         Ok(())
     }
 
@@ -525,18 +522,14 @@ impl Session {
         let is_seen = ending == Ending::Shown;
         let (shown, returned): (Vec<_>, Vec<_>) =
             claims.into_iter().partition(|(_, delivered)| is_seen && *delivered);
-        let spent = std::mem::take(&mut state.spent);
-        let ids = |claims: Vec<(ClaimId, bool)>| claims.into_iter().map(|(id, _)| id);
+        let ids = |claims: Vec<(ClaimId, bool)>| claims.into_iter().map(|(id, _)| id).collect();
         let work = Box::new(Work {
             opened: state.opened.clone(),
             entries: state.entries.clone(),
             changes: std::mem::take(&mut state.changes),
             usage: state.usage,
             wishes: std::mem::take(&mut state.wishes),
-            claims: Claims {
-                shown: ids(shown).chain(spent).collect(),
-                returned: ids(returned).collect(),
-            },
+            claims: Claims { shown: ids(shown), returned: ids(returned) },
             ending,
         });
         drop(state);
@@ -650,16 +643,16 @@ impl State {
         Ok(())
     }
 
-    /// To be called before everything is removed: notices what of it was read from the store.
-    fn watch_everything(&mut self) {
-        let keys: Vec<_> = self.entries.keys().map(str::to_owned).collect();
-        for key in keys {
-            if let Some(is_strict) = self.reads.of(&key).filter(|_| !self.changes.decide(&key)) {
-                self.changes.watch(&key, is_strict);
-            }
-        }
-        if self.reads.has_all() {
-            self.changes.watch_all();
+    /// Removes every key but these. Remembered even if there is none: another request may add one meanwhile.
+    fn sweep(&mut self, kept: Vec<String>) {
+        let sweep = Sweep::new(kept, self.reads.clone());
+        let before = self.entries.clone();
+        sweep.apply(&mut self.entries);
+        let change = Change::Sweep(Box::new(sweep));
+        if self.entries.same_bytes(&before) {
+            self.changes.push_idle(change);
+        } else {
+            self.changes.push(change);
         }
     }
 
@@ -673,12 +666,6 @@ impl State {
             self.changes.push(change);
         }
         Ok(differs)
-    }
-
-    /// Messages that were taken go with everything else, whoever sees the response.
-    fn clear_claims(&mut self) {
-        let claims = self.claims.drain(..).map(|(id, _)| id);
-        self.spent.extend(claims);
     }
 
     /// Undoes a write of `key` that goes beyond what a session may hold.

@@ -29,52 +29,6 @@ async fn s84_extend_beyond_a_bound_sets_none_of_them() {
     assert_eq!(visit.await.result, ["kept"]);
 }
 
-/// `Key::strict` means the same in every method, `retain` included.
-#[tokio::test]
-async fn s62_retain_over_what_was_read_is_noticed() {
-    let stored = Stored::new();
-    let cookie = stored.begin().await;
-    let visit = stored.site.visit(&*cookie, async |session| {
-        assert_eq!(session.get(N.strict()).unwrap(), Some(0));
-        let fast = async |session: Session| session.insert("n", 100).map(drop);
-        stored.site.visit(&*cookie, fast).await.result.unwrap();
-        session.retain(&["other"]).unwrap();
-    });
-    assert_eq!(visit.await.response.status(), 409);
-}
-
-/// "Removes every key but these: what may survive a login, by name."
-#[tokio::test]
-async fn s21_what_is_set_beside_a_login_does_not_cross_it_unless_named() {
-    let stored = Stored::new();
-    let cookie = stored.begin().await;
-    let visit = stored.site.visit(&*cookie, async |session| {
-        session.retain(&["cart"]).unwrap();
-        // An anonymous request, perhaps of who planted the session.
-        let plant = async |session: Session| session.insert("planted", 1).map(drop);
-        stored.site.visit(&*cookie, plant).await.result.unwrap();
-        session.set_owner("ada").unwrap();
-    });
-    let visit = visit.await;
-    assert_eq!(stored.look(visit.cookie().unwrap()).await, "");
-}
-
-/// The same with a flash message that was taken by the request of the login, which redirects.
-#[tokio::test]
-async fn s21_a_message_that_was_taken_before_a_login_does_not_cross_it_unless_named() {
-    let stored = Stored::new();
-    let flash = async |session: Session| session.flash("for a stranger").unwrap();
-    let cookie = stored.site.visit(None, flash).await.cookie().unwrap().to_owned();
-    let visit = stored.site.respond(&*cookie, with_status(303), async |session: Session| {
-        let shown: Vec<String> = session.pop_flash("").await.unwrap();
-        assert_eq!(shown.len(), 1);
-        session.retain(&["cart"]).unwrap();
-        session.set_owner("ada").unwrap();
-    });
-    let visit = visit.await;
-    assert_eq!(stored.look(visit.cookie().unwrap()).await, "");
-}
-
 /// `modify_strict`: "if another request wrote the session meanwhile, and the closure then returns something else than it
 /// returned here, the request fails with `Overwrites` (409)".
 #[tokio::test]
@@ -88,21 +42,6 @@ async fn s62_a_strict_decision_that_changed_nothing_holds_too() {
         let revoke = async |session: Session| session.insert("granted", false).map(drop);
         stored.site.visit(&*cookie, revoke).await.result.unwrap();
         session.insert("log", "granted").unwrap();
-    });
-    assert_eq!(visit.await.response.status(), 409);
-}
-
-/// A key that was read as absent and is then cleared away.
-#[tokio::test]
-async fn s62_a_clear_over_a_key_that_was_read_as_absent_is_noticed() {
-    let stored = Stored::new();
-    let cookie = stored.begin().await;
-    const SEAT: Key<u32> = Key::new("seat");
-    let visit = stored.site.visit(&*cookie, async |session| {
-        assert_eq!(session.get(SEAT.strict()).unwrap(), None);
-        let fast = async |session: Session| session.insert("seat", 7).map(drop);
-        stored.site.visit(&*cookie, fast).await.result.unwrap();
-        session.clear().unwrap();
     });
     assert_eq!(visit.await.response.status(), 409);
 }

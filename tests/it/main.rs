@@ -33,6 +33,7 @@ mod stored_handles;
 mod stored_login;
 mod stored_owners;
 mod stored_races;
+mod stored_sweeps;
 mod stored_waits;
 mod unserved;
 mod values;

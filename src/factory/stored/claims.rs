@@ -64,6 +64,12 @@ impl Claims {
         !own.is_empty()
     }
 
+    /// The queues that these claims are of.
+    pub(super) fn queues(&self, ids: &[ClaimId]) -> impl Iterator<Item = &str> {
+        let own = self.list.iter().filter(|claim| ids.contains(&claim.id));
+        own.map(|claim| &*claim.queue)
+    }
+
     /// The messages of this claim were shown.
     pub(super) fn settle(&mut self, id: ClaimId) {
         self.list.retain(|claim| claim.id != id);

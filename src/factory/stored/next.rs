@@ -53,17 +53,18 @@ pub(super) fn next<S: Store>(
     if let Some(renewal @ Renewal { reason: Reason::Restart, .. }) = renewal {
         return Ok((restarted(inner, seen, commit, renewal, now), Vec::new()));
     }
-    let entries = replayed(inner, seen, commit).map_err(Unwritten::Refused)?;
     let overwritten = overwritten(inner, seen, commit).map_err(Unwritten::Refused)?;
     let mut next = seen.clone();
     let Located { body, owner, expires_at, .. } = Arc::make_mut(&mut next);
-    body.entries = entries;
+    // First of all: what waits again was there before what this request did.
+    body.settle(&commit.claims().shown, &commit.claims().returned);
+    body.entries =
+        replayed(inner, &seen.body, &body.entries, commit).map_err(Unwritten::Refused)?;
     let wishes = commit.wishes();
     body.limits = wishes.limits.unwrap_or(body.limits);
     if let Some(other) = &wishes.owner {
         owner.clone_from(other);
     }
-    body.settle(&commit.claims().shown, &commit.claims().returned);
     let secret = body.csrf_secret();
     match renewal {
         Some(renewal) => body.renew(renewal, now, inner.settings.grace),
@@ -81,13 +82,28 @@ pub(super) fn next<S: Store>(
     Ok((next, overwritten))
 }
 
-/// The changes on what is stored by now.
-fn replayed<S>(inner: &Inner<S>, seen: &Located, commit: &mut Commit) -> Result<Entries, Error> {
-    if seen.body.entries.same_bytes(commit.opened()) {
-        return Ok(commit.entries().clone());
+/// The changes on `base`, which is what `seen` holds with the messages that wait again.
+fn replayed<S>(
+    inner: &Inner<S>,
+    seen: &Body,
+    base: &Entries,
+    commit: &mut Commit,
+) -> Result<Entries, Error> {
+    if !seen.entries.same_bytes(commit.opened()) {
+        let entries = commit.changes().replay(base)?;
+        inner.settings.bounds.check(base, &entries, None)?;
+        return Ok(entries);
     }
-    let entries = commit.changes().replay(&seen.body.entries)?;
-    inner.settings.bounds.check(&seen.body.entries, &entries, None)?;
+    // Nobody else wrote, so closures do not run again: none works on a queue.
+    let mut entries = commit.entries().clone();
+    for queue in seen.claims.queues(&commit.claims().returned.clone()) {
+        let mut waiting = base.clone();
+        commit.changes().replay_key(queue, &mut waiting);
+        match waiting.get(queue) {
+            Some(messages) => entries.set(queue, &messages),
+            None => entries.remove(queue),
+        };
+    }
     Ok(entries)
 }
 
