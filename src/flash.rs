@@ -246,11 +246,12 @@ impl Session {
     fn deliver<M: DeserializeOwned>(
         &self,
         key: &str,
-        (id, claimed): (ClaimId, Vec<Value>),
+        (id, mut messages): (ClaimId, Vec<Value>),
     ) -> Result<Vec<M>, Error> {
+        let claimed = messages.len();
         loop {
             let own = self.write()?.own_messages(key);
-            let mut shown = decode(key, &claimed)?;
+            let mut shown = decode(key, &messages)?;
             shown.append(&mut decode(key, &own)?);
             // What is taken is what is shown, also when another task pops or pushes in between.
             let mut state = self.write()?;
@@ -258,7 +259,8 @@ impl Session {
                 state.claims.iter_mut().filter(|claim| claim.0 == id).for_each(|it| it.1 = true);
                 state.opened.remove(key);
                 state.entries.remove(key);
-                state.changes.push(Change::TakeFlash { queue: key.into(), messages: own });
+                messages.extend(own);
+                state.changes.push(Change::TakeFlash { queue: key.into(), messages, claimed });
                 return Ok(shown);
             }
         }
@@ -271,7 +273,8 @@ impl Session {
             let shown = decode(key, &waiting)?;
             let mut state = self.write()?;
             if messages(&state.entries, key) == waiting {
-                state.note(Change::TakeFlash { queue: key.into(), messages: waiting })?;
+                let queue = key.into();
+                state.note(Change::TakeFlash { queue, messages: waiting, claimed: 0 })?;
                 return Ok(shown);
             }
         }

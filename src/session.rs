@@ -668,9 +668,15 @@ impl State {
         Ok(differs)
     }
 
-    /// Undoes a write of `key` that goes beyond what a session may hold.
+    /// Undoes a write of `key` that goes beyond what a session may hold. What was taken and may come back counts.
     fn fits(&mut self, before: &Entries, key: &str) -> Result<(), Error> {
-        let checked = self.bounds.check(before, &self.entries, Some(key));
+        let taken = self.changes.taken();
+        let checked = if taken.is_empty() {
+            self.bounds.check(before, &self.entries, Some(key))
+        } else {
+            let whole = |entries: &Entries| queue::with(entries, &taken);
+            self.bounds.check(&whole(before), &whole(&self.entries), Some(key))
+        };
         if checked.is_err() {
             self.entries = before.clone();
         }

@@ -34,8 +34,9 @@ pub(crate) enum Change {
     Modify { key: String, modify: Modify },
     /// The message stands at the end of the queue; where `unique`, only if no equal one is there.
     PushFlash { queue: String, message: Value, unique: bool },
-    /// These messages are gone from the queue; others that came meanwhile stay.
-    TakeFlash { queue: String, messages: Vec<Value> },
+    /// These messages are gone from the queue; others that came meanwhile stay. The first ones, as many as were `claimed`,
+    /// were taken out of the store already.
+    TakeFlash { queue: String, messages: Vec<Value>, claimed: usize },
 }
 
 impl Change {
@@ -78,7 +79,9 @@ impl Change {
             Self::PushFlash { queue: key, message, unique } => {
                 queue::push(entries, key, message, *unique);
             }
-            Self::TakeFlash { queue: key, messages } => queue::take(entries, key, messages),
+            Self::TakeFlash { queue: key, messages, claimed } => {
+                queue::take(entries, key, &messages[*claimed..]);
+            }
         }
         Ok(())
     }
@@ -202,6 +205,23 @@ impl Changes {
     /// Whether the key's value comes from this request alone, whatever was stored.
     pub(crate) fn decide(&self, key: &str) -> bool {
         decide(&self.list, key)
+    }
+
+    /// What comes back if nobody sees the response: the flash messages that were taken, and not swept or set away since.
+    pub(super) fn taken(&self) -> Entries {
+        let mut taken = Entries::new();
+        for change in &self.list {
+            match change {
+                Change::TakeFlash { queue, messages, .. } => {
+                    queue::put_in_front(&mut taken, queue, &queue::array(messages));
+                }
+                Change::Clear => taken.clear(),
+                Change::Sweep(sweep) => sweep.apply(&mut taken),
+                Change::Set { key, .. } | Change::Remove { key } => drop(taken.remove(key)),
+                Change::SetDefault { .. } | Change::Modify { .. } | Change::PushFlash { .. } => {}
+            }
+        }
+        taken
     }
 
     /// Leaves out the taking of flash messages, which nobody has seen, and says from which queues' keys.

@@ -166,26 +166,6 @@ async fn s67_a_prefetch_of_any_spelling_shows_nothing() {
     }
 }
 
-/// Requests that race push no more into a queue than it may hold.
-#[tokio::test]
-async fn s84_messages_of_requests_that_race_are_bounded_together() {
-    let bounds = Bounds { messages: 10, ..Bounds::DEFAULT };
-    let stored = Stored::with(|builder| builder.bounds(bounds));
-    let cookie = stored.begin().await;
-    let fill = async |session: Session| (0..10).for_each(|n| session.flash(n).unwrap());
-    let visit = stored.site.visit(&*cookie, async |session| {
-        fill(session).await;
-        stored.site.visit(&*cookie, fill).await;
-    });
-    let status = visit.await.response.status();
-    let peek = async |session: Session| session.peek_flash::<u32>("").unwrap().len();
-    let waiting = stored.site.visit(&*cookie, peek).await.result;
-    assert!(
-        waiting <= 10 || status != StatusCode::OK,
-        "{waiting} of at most 10, answered {status}"
-    );
-}
-
 /// A queue is a value of the session, whichever method wrote it.
 #[tokio::test]
 async fn r18_a_message_that_was_put_by_modify_is_shown_or_waits() {

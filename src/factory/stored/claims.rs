@@ -80,6 +80,15 @@ impl Claims {
         self.give_back_if(entries, |claim| claim.id == id);
     }
 
+    /// What there would be if all of them were given back.
+    pub(super) fn with_all(&self, entries: &Entries) -> Entries {
+        let mut entries = entries.clone();
+        if !self.is_empty() {
+            self.clone().give_back_if(&mut entries, |_| true);
+        }
+        entries
+    }
+
     /// So do those whose lease has ended.
     pub(super) fn give_back_expired(&mut self, entries: &mut Entries, now: Timestamp) {
         self.give_back_if(entries, |claim| claim.until <= now);
@@ -92,7 +101,7 @@ impl Claims {
             at -= 1;
             if returns(&self.list[at]) {
                 let claim = self.list.remove(at);
-                queue::put_in_front(entries, &claim.queue, Value::shared(claim.messages));
+                queue::put_in_front(entries, &claim.queue, &Value::shared(claim.messages));
             }
         }
     }

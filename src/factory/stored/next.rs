@@ -58,8 +58,8 @@ pub(super) fn next<S: Store>(
     let Located { body, owner, expires_at, .. } = Arc::make_mut(&mut next);
     // First of all: what waits again was there before what this request did.
     body.settle(&commit.claims().shown, &commit.claims().returned);
-    body.entries =
-        replayed(inner, &seen.body, &body.entries, commit).map_err(Unwritten::Refused)?;
+    body.entries = replayed(&seen.body, &body.entries, commit).map_err(Unwritten::Refused)?;
+    fits(inner, &seen.body, body, commit).map_err(Unwritten::Refused)?;
     let wishes = commit.wishes();
     body.limits = wishes.limits.unwrap_or(body.limits);
     if let Some(other) = &wishes.owner {
@@ -83,16 +83,9 @@ pub(super) fn next<S: Store>(
 }
 
 /// The changes on `base`, which is what `seen` holds with the messages that wait again.
-fn replayed<S>(
-    inner: &Inner<S>,
-    seen: &Body,
-    base: &Entries,
-    commit: &mut Commit,
-) -> Result<Entries, Error> {
+fn replayed(seen: &Body, base: &Entries, commit: &mut Commit) -> Result<Entries, Error> {
     if !seen.entries.same_bytes(commit.opened()) {
-        let entries = commit.changes().replay(base)?;
-        inner.settings.bounds.check(base, &entries, None)?;
-        return Ok(entries);
+        return commit.changes().replay(base);
     }
     // Nobody else wrote, so closures do not run again: none works on a queue.
     let mut entries = commit.entries().clone();
@@ -105,6 +98,16 @@ fn replayed<S>(
         };
     }
     Ok(entries)
+}
+
+/// Whether the record stays within its bounds. Messages that are claimed, by whomever, have their place in it. What the
+/// session itself has checked, without knowing of others, is not checked again.
+fn fits<S>(inner: &Inner<S>, seen: &Body, next: &Body, commit: &Commit) -> Result<(), Error> {
+    if seen.claims.is_empty() && seen.entries.same_bytes(commit.opened()) {
+        return Ok(());
+    }
+    let whole = |body: &Body| body.claims.with_all(&body.entries);
+    inner.settings.bounds.check(&whole(seen), &whole(next), None)
 }
 
 /// The keys that this request read and then wrote, and that somebody else changed in between.
