@@ -273,7 +273,7 @@ impl Session {
         Ok(())
     }
 
-    /// Sets several values: all of them, or none where one cannot be kept.
+    /// Sets several values: all of them, or none where one cannot be kept or is beyond a bound.
     ///
     /// # Errors
     /// As [`insert`](Session::insert).
@@ -287,10 +287,7 @@ impl Session {
             key.encode(&value).map(|value| (key.as_ref().to_owned(), key.is_strict(), value))
         };
         let pairs = pairs.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
-        let mut state = self.write()?;
-        pairs.into_iter().try_for_each(|(key, is_strict, value)| {
-            state.note_over(&key.clone(), is_strict, Change::Set { key, value })
-        })
+        self.write()?.set_all(pairs)
     }
 
     /// Reads a value, after setting it to what `make` gives where there is none.
@@ -632,14 +629,39 @@ impl State {
         &self.entries
     }
 
+    /// Whether what `key` has was read from the store, and if so, whether as a strict one.
+    fn read_from_store(&self, key: &str) -> Option<bool> {
+        self.reads.of(key).filter(|_| !self.changes.decide(key))
+    }
+
     /// Does `change`, which gives `key` a value whatever it has, and notices if what it has was read from the store.
     fn note_over(&mut self, key: &str, is_strict: bool, change: Change) -> Result<(), Error> {
-        let read = self.reads.of(key).filter(|_| !self.changes.decide(key));
+        let read = self.read_from_store(key);
         if self.note(change)?
             && let Some(was_strict) = read
         {
             self.changes.watch(key, is_strict || was_strict);
         }
+        Ok(())
+    }
+
+    /// Sets all of these or none.
+    fn set_all(&mut self, pairs: Vec<(String, bool, Value)>) -> Result<(), Error> {
+        let (before, count) = (self.entries.clone(), self.changes.len());
+        let mut over = Vec::new();
+        for (key, is_strict, value) in pairs {
+            let read = self.read_from_store(&key);
+            match self.note(Change::Set { key: key.clone(), value }) {
+                Ok(true) => over.extend(read.map(|was_strict| (key, is_strict || was_strict))),
+                Ok(false) => {}
+                Err(error) => {
+                    self.entries = before;
+                    self.changes.truncate(count);
+                    return Err(error);
+                }
+            }
+        }
+        over.iter().for_each(|(key, is_strict)| self.changes.watch(key, *is_strict));
         Ok(())
     }
 

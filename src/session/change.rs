@@ -141,6 +141,11 @@ impl Changes {
         }
     }
 
+    /// Leaves out all but the first ones.
+    pub(super) fn truncate(&mut self, count: usize) {
+        self.list.truncate(count);
+    }
+
     /// Leaves out the first ones.
     pub(crate) fn forget_first(&mut self, count: usize) {
         self.list.drain(..count.min(self.list.len()));

@@ -16,19 +16,6 @@ fn with_status(status: u16) -> Response<String> {
     response
 }
 
-/// `extend`: "all of them, or none where one cannot be kept".
-#[tokio::test]
-async fn s84_extend_beyond_a_bound_sets_none_of_them() {
-    let bounds = Bounds { keys: 3, ..Bounds::DEFAULT };
-    let stored = Stored::with(|builder| builder.bounds(bounds));
-    let visit = stored.site.visit(None, async |session| {
-        session.insert("kept", 1).unwrap();
-        session.extend([("a", 1), ("b", 1), ("c", 1)]).unwrap_err();
-        session.keys()
-    });
-    assert_eq!(visit.await.result, ["kept"]);
-}
-
 /// `modify_strict`: "if another request wrote the session meanwhile, and the closure then returns something else than it
 /// returned here, the request fails with `Overwrites` (409)".
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! How much a session may hold: typed errors at the line that goes beyond, and a session that stays usable.
 
 use cloakroom::session::{Bound, Bounds};
-use cloakroom::{Error, Session};
+use cloakroom::{Error, Key, Session};
 use http::{Response, StatusCode};
 
 use crate::site::{Site, Stored};
@@ -207,4 +207,37 @@ async fn s84_what_others_have_claimed_counts_when_the_session_is_kept() {
     });
     assert_eq!(visit.await.result, (true, 500));
     assert_eq!(stored.look(&cookie).await, "");
+}
+
+/// `extend`: "all of them, or none where one cannot be kept".
+#[tokio::test]
+async fn s84_extend_beyond_a_bound_sets_none_of_them() {
+    let bounds = Bounds { keys: 3, ..Bounds::DEFAULT };
+    let stored = Stored::with(|builder| builder.bounds(bounds));
+    let visit = stored.site.visit(None, async |session| {
+        session.insert("kept", 1).unwrap();
+        session.extend([("a", 1), ("b", 1), ("c", 1)]).unwrap_err();
+        session.keys()
+    });
+    assert_eq!(visit.await.result, ["kept"]);
+}
+
+/// What failed has not been written: an overwritten value is not noticed for it, nor is a strict key.
+#[tokio::test]
+async fn s84_extend_beyond_a_bound_overwrites_nothing() {
+    const N: Key<u32> = Key::new("n");
+    let bounds = Bounds { keys: 3, ..Bounds::DEFAULT };
+    let stored = Stored::with(|builder| builder.bounds(bounds));
+    let cookie = stored.begin().await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        session.get(N).unwrap();
+        let fast = async |session: Session| session.insert("n", 100).map(drop);
+        stored.site.visit(&*cookie, fast).await.result.unwrap();
+        let more = ["a", "b", "c"].map(|key| (Key::<u32>::new(key), 1));
+        session.extend([(N.strict(), 7)].into_iter().chain(more)).unwrap_err();
+        session.insert("own", 1).unwrap();
+    });
+    assert_eq!(visit.await.response.status(), 200);
+    assert_eq!(stored.events(), ["Conflict"]);
+    assert_eq!(stored.look(&cookie).await, "n=100 own=1");
 }
