@@ -308,7 +308,7 @@ impl Session {
         if found.is_none() {
             let value = Value::encode_as::<T>(key, &make())?;
             let mut state = self.write()?;
-            state.note(Change::SetDefault { key: key.into(), value })?;
+            state.note_default(key, value)?;
             found = state.entries.get(key);
         }
         // `SetDefault` leaves a value: the one made here, or one that a parallel task was faster to set.
@@ -345,14 +345,15 @@ impl Session {
     where
         T: Default + Serialize + DeserializeOwned,
     {
-        self.modify_with(key, change, |_| |_: &R| true)
+        self.modify_with(key, change, false, |_| |_: &R| true)
     }
 
     /// Changes a value in place, and holds the closure to what it returned.
     ///
     /// As [`modify`](Session::modify), but if another request wrote the session meanwhile, and the closure then returns
     /// something else than it returned here, the request fails with [`Error::Overwrites`] (409) and nothing of its
-    /// changes is kept. For decisions that the response tells: sold, granted, won.
+    /// changes is kept. For decisions that the response tells: sold, granted, won. A request that has nothing else to keep,
+    /// and whose closure changed nothing, only looked: it is not held to what it saw.
     ///
     /// ```
     /// # let session = cloakroom::Session::detached();
@@ -377,17 +378,19 @@ impl Session {
         T: Default + Serialize + DeserializeOwned,
         R: Clone + PartialEq + Send + 'static,
     {
-        self.modify_with(key, change, |result: &R| {
+        self.modify_with(key, change, true, |result: &R| {
             let told = result.clone();
             move |result: &R| *result == told
         })
     }
 
-    /// Runs `change` now, and notes it with the test that `holds_to` makes of its result.
+    /// Runs `change` now, and notes it with the test that `holds_to` makes of its result. Where it `is_held` to that, it is
+    /// noted even if it has no effect.
     fn modify_with<T, R, H>(
         &self,
         key: impl Names<T>,
         mut change: impl FnMut(&mut T) -> R + Send + 'static,
+        is_held: bool,
         holds_to: impl Fn(&R) -> H,
     ) -> Result<R, Error>
     where
@@ -416,6 +419,8 @@ impl Session {
                     state.entries.set(&key, &next);
                     state.fits(&before, &key)?;
                     state.changes.push(Change::Modify { key, modify });
+                } else if is_held {
+                    state.changes.push_idle(Change::Modify { key, modify });
                 }
                 return Ok(result);
             }
@@ -627,6 +632,15 @@ impl State {
     fn read_all(&mut self) -> &Entries {
         self.reads.note_all();
         &self.entries
+    }
+
+    /// Sets what is not there. Where the key is strict, what is given out now has to be what is kept.
+    fn note_default(&mut self, key: &str, value: Value) -> Result<(), Error> {
+        let is_strict = self.read_from_store(key) == Some(true);
+        if self.note(Change::SetDefault { key: key.into(), value })? && is_strict {
+            self.changes.watch(key, true);
+        }
+        Ok(())
     }
 
     /// Whether what `key` has was read from the store, and if so, whether as a strict one.
