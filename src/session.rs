@@ -465,10 +465,7 @@ impl Session {
     pub fn created(&self) -> Timestamp {
         let mut state = self.lock();
         state.usage.seen = true;
-        let facts = &self.shared.facts;
-        // On a server what follows an end is another session.
-        let is_another = facts.server.is_some() && state.usage.begins_anew();
-        if is_another { facts.now } else { facts.created }
+        self.began(&state)
     }
 
     /// Whether the client brought no live session: none at all, one that was refused, or one that had expired.
@@ -485,11 +482,27 @@ impl Session {
         self.shared.facts.origin == Origin::Expired
     }
 
-    /// How long the session lives from now if nobody comes back, or `None` if it has no such limit.
+    /// How long the session lives from now if nobody comes back, or `None` if it has no such limit. By the limits that it
+    /// has now, if it was given others or begins anew.
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
-        self.lock().usage.seen = true;
-        self.shared.facts.idle_left
+        let mut state = self.lock();
+        state.usage.seen = true;
+        let facts = &self.shared.facts;
+        let own = match state.wishes.limits {
+            Some(limits) => limits,
+            None if state.usage.begins_anew() => None,
+            None => return facts.idle_left,
+        };
+        let Some(limits) = own.or(facts.limits) else { return facts.idle_left };
+        limits.left(self.began(&state), facts.now)
+    }
+
+    fn began(&self, state: &State) -> Timestamp {
+        let facts = &self.shared.facts;
+        // On a server what follows an end is another session.
+        let is_another = facts.server.is_some() && state.usage.begins_anew();
+        if is_another { facts.now } else { facts.created }
     }
 }
 

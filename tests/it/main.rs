@@ -30,6 +30,7 @@ mod stored_endings;
 mod stored_faults;
 mod stored_flash;
 mod stored_handles;
+mod stored_limits;
 mod stored_login;
 mod stored_owners;
 mod stored_races;

@@ -78,7 +78,12 @@ pub(super) fn next<S: Store>(
         body.former_csrf = (!made.old_dies && until > now).then_some(former);
         body.csrf = Some(made.secret);
     }
-    *expires_at = inner.limits_of(body).end(body.created, now);
+    let limits = inner.limits_of(body);
+    if wishes.limits.is_some() {
+        // They were not over when they were set.
+        limits.check_age(body.created, now).map_err(|over| Unwritten::Refused(over.into()))?;
+    }
+    *expires_at = limits.end(body.created, now);
     Ok((next, overwritten))
 }
 
