@@ -620,12 +620,14 @@ impl Session {
 }
 
 impl State {
-    /// Makes these changes as if the handler did.
+    /// Makes these changes as if the handler did, whatever the bounds: what is brought is there already, and nobody is here
+    /// to be told. The bounds are for what it grows to.
     fn bring(&mut self, changes: Vec<Change>) {
         self.usage.wrote = true;
-        for change in changes {
+        for mut change in changes {
             // Setting a value cannot fail.
-            let _ = self.note(change);
+            let _ = change.apply(&mut self.entries);
+            self.changes.push(change);
         }
     }
 

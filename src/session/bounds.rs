@@ -11,6 +11,8 @@ use crate::flash::PREFIX;
 /// makes it smaller is always possible. Writes that fit alone and not together, of requests that race, fail where the
 /// later one is kept.
 ///
+/// What is taken over by a [`MovingFactory`](crate::factory::MovingFactory) is taken whole, and may not grow beyond.
+///
 /// Flash messages that were taken count until the end of their request, because they may come back (S67): they have their
 /// place, and nothing is thrown away for them. So a request that takes the messages of a full queue cannot add one to it.
 ///
