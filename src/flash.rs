@@ -222,7 +222,9 @@ impl Session {
     #[must_use]
     pub fn flash_queues(&self) -> Vec<String> {
         let entries = self.entries();
-        entries.keys().filter_map(|key| key.strip_prefix(PREFIX)).map(str::to_owned).collect()
+        let queues = entries.keys().filter_map(|key| Some((key, key.strip_prefix(PREFIX)?)));
+        let waiting = queues.filter(|(key, _)| !messages(&entries, key).is_empty());
+        waiting.map(|(_, queue)| queue.to_owned()).collect()
     }
 
     /// Takes the queue's messages out of the store, if the session is kept in one.

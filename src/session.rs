@@ -6,11 +6,12 @@
 //! | method | looks (may renew) | writes |
 //! |---|---|---|
 //! | `get` `contains_key` `len` `is_empty` `keys` `entries` `peek_flash` `flash_queues` | yes | |
-//! | `insert` `remove` `take` `clear` `extend` `get_or_insert_with` `pop_item` `modify` | yes | yes |
+//! | `handle` | yes | |
+//! | `insert` `remove` `take` `clear` `retain` `extend` `get_or_insert_with` `pop_item` `modify` `modify_strict` | yes | yes |
 //! | `flash` `flash_to` `flash_unique` `new_csrf_token` | yes | yes |
 //! | `pop_flash` `csrf_token` `csrf_token_for` | yes | only if there was something to take, or a token to make |
 //! | `changed` `invalidate` `renew` `set_owner` `forget_owner` `set_limits` | | yes |
-//! | `created` `is_new` `was_expired` `expires_in` `owner` `id` `is_gone` `is_csrf_token`, `==` | | |
+//! | `created` `is_new` `was_expired` `expires_in` `owner` `limits` `id` `is_gone` `is_csrf_token`, `==` | | |
 //!
 //! A factory decides what follows: see the table of each.
 

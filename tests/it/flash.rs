@@ -175,3 +175,12 @@ fn handles_in_several_threads_show_each_message_once() {
     });
     assert_eq!(shown, 800);
 }
+
+#[test]
+fn r37_a_queue_that_is_none_is_not_listed() {
+    let session = Session::detached();
+    session.insert("_f_none", 5).unwrap();
+    session.insert("_f_empty", json!([])).unwrap();
+    session.flash_to("queue", "x").unwrap();
+    assert_eq!(session.flash_queues(), ["queue"]);
+}
