@@ -233,7 +233,7 @@ async fn a_session_can_have_limits_of_its_own() {
     let visit =
         stored.site.visit(&*cookie, async |session| session.set_limits(remembered).unwrap()).await;
     assert!(visit.set_cookies()[0].contains("; Max-Age=5000;"), "{:?}", visit.set_cookies());
-    stored.clock.advance(seconds(900));
+    stored.clock.advance(seconds(500));
     let visit = stored.site.visit(&*cookie, async |session| {
         session.get::<u32>("n").unwrap();
         session.limits()
