@@ -4,6 +4,7 @@
 //! so that they can be logged (S87).
 
 use std::fmt;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -394,6 +395,17 @@ pub enum ConfigError {
     Limit {
         /// `idle` or `absolute`.
         limit: &'static str,
+    },
+    /// A session would be over by the limits that it is given: it is older than its absolute limit.
+    #[error(
+        "the session is {age:?} old, and its absolute limit would be {limit:?}: give a longer one, or end the session \
+         with `invalidate` first"
+    )]
+    Age {
+        /// How old the session is.
+        age: Duration,
+        /// The limit that it would have.
+        limit: Duration,
     },
     /// A setting has a value that cannot be served as given. Nothing is rounded or cut in silence.
     #[error("{setting} {reason}")]

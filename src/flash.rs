@@ -222,7 +222,9 @@ impl Session {
     #[must_use]
     pub fn flash_queues(&self) -> Vec<String> {
         let entries = self.entries();
-        entries.keys().filter_map(|key| key.strip_prefix(PREFIX)).map(str::to_owned).collect()
+        let queues = entries.keys().filter_map(|key| Some((key, key.strip_prefix(PREFIX)?)));
+        let waiting = queues.filter(|(key, _)| !messages(&entries, key).is_empty());
+        waiting.map(|(_, queue)| queue.to_owned()).collect()
     }
 
     /// Takes the queue's messages out of the store, if the session is kept in one.
@@ -246,11 +248,12 @@ impl Session {
     fn deliver<M: DeserializeOwned>(
         &self,
         key: &str,
-        (id, claimed): (ClaimId, Vec<Value>),
+        (id, mut messages): (ClaimId, Vec<Value>),
     ) -> Result<Vec<M>, Error> {
+        let claimed = messages.len();
         loop {
             let own = self.write()?.own_messages(key);
-            let mut shown = decode(key, &claimed)?;
+            let mut shown = decode(key, &messages)?;
             shown.append(&mut decode(key, &own)?);
             // What is taken is what is shown, also when another task pops or pushes in between.
             let mut state = self.write()?;
@@ -258,7 +261,8 @@ impl Session {
                 state.claims.iter_mut().filter(|claim| claim.0 == id).for_each(|it| it.1 = true);
                 state.opened.remove(key);
                 state.entries.remove(key);
-                state.changes.push(Change::TakeFlash { queue: key.into(), messages: own });
+                messages.extend(own);
+                state.changes.push(Change::TakeFlash { queue: key.into(), messages, claimed });
                 return Ok(shown);
             }
         }
@@ -271,7 +275,8 @@ impl Session {
             let shown = decode(key, &waiting)?;
             let mut state = self.write()?;
             if messages(&state.entries, key) == waiting {
-                state.note(Change::TakeFlash { queue: key.into(), messages: waiting })?;
+                let queue = key.into();
+                state.note(Change::TakeFlash { queue, messages: waiting, claimed: 0 })?;
                 return Ok(shown);
             }
         }

@@ -6,11 +6,12 @@
 //! | method | looks (may renew) | writes |
 //! |---|---|---|
 //! | `get` `contains_key` `len` `is_empty` `keys` `entries` `peek_flash` `flash_queues` | yes | |
-//! | `insert` `remove` `take` `clear` `extend` `get_or_insert_with` `pop_item` `modify` | yes | yes |
+//! | `handle` | yes | |
+//! | `insert` `remove` `take` `clear` `retain` `extend` `get_or_insert_with` `pop_item` `modify` `modify_strict` | yes | yes |
 //! | `flash` `flash_to` `flash_unique` `new_csrf_token` | yes | yes |
 //! | `pop_flash` `csrf_token` `csrf_token_for` | yes | only if there was something to take, or a token to make |
 //! | `changed` `invalidate` `renew` `set_owner` `forget_owner` `set_limits` | | yes |
-//! | `created` `is_new` `was_expired` `expires_in` `owner` `id` `is_gone` `is_csrf_token`, `==` | | |
+//! | `created` `is_new` `was_expired` `expires_in` `owner` `limits` `id` `is_gone` `is_csrf_token`, `==` | | |
 //!
 //! A factory decides what follows: see the table of each.
 
@@ -40,6 +41,7 @@ mod opened;
 pub(crate) mod queue;
 mod reads;
 mod remote;
+mod sweep;
 mod value;
 
 pub use bounds::{Bound, Bounds};
@@ -65,6 +67,7 @@ pub(crate) use value::{depth, rest_of_text};
 use commit::{Usage, Work};
 use opened::Facts;
 use reads::Reads;
+use sweep::Sweep;
 
 /// One visitor's data during one request. Clones are handles on the same session.
 ///
@@ -101,8 +104,6 @@ pub(crate) struct State {
     pub(crate) changes: Changes,
     /// Flash messages taken out of the store, and whether they were handed to the application.
     pub(crate) claims: Vec<(ClaimId, bool)>,
-    /// Those that were cleared with the session.
-    spent: Vec<ClaimId>,
     pub(crate) usage: Usage,
     pub(crate) wishes: Wishes,
     reads: Reads,
@@ -221,13 +222,15 @@ impl Session {
 
     /// Removes every key but these, flash messages included: what may survive a login, by name.
     ///
+    /// It holds for what another request adds until this one is kept, and for flash messages that this request has taken
+    /// and nobody sees.
+    ///
     /// # Errors
     /// [`Error::Closed`].
     pub fn retain(&self, keys: &[impl AsKey]) -> Result<(), Error> {
-        let mut state = self.write()?;
-        let goes = |key: &&str| !keys.iter().any(|kept| kept.as_ref() == *key);
-        let gone: Vec<_> = state.entries.keys().filter(goes).map(str::to_owned).collect();
-        gone.into_iter().try_for_each(|key| state.note(Change::Remove { key }).map(drop))
+        let kept = keys.iter().map(|key| key.as_ref().to_owned()).collect();
+        self.write()?.sweep(kept);
+        Ok(())
     }
 
     /// Removes a value and reads it as a `T`.
@@ -262,21 +265,16 @@ impl Session {
 
     /// Removes every key. Flash messages are keys too, and in a signed cookie the CSRF token is.
     ///
+    /// As [`retain`](Session::retain) with no key.
+    ///
     /// # Errors
     /// [`Error::Closed`].
     pub fn clear(&self) -> Result<(), Error> {
-        let mut state = self.write()?;
-        state.watch_everything();
-        state.clear_claims();
-        let differs = state.note(Change::Clear)?;
-        if !differs && !state.changes.is_empty() {
-            // What was taken may come back to the view, if nobody sees the response. It is cleared all the same.
-            state.changes.push(Change::Clear);
-        }
+        self.write()?.sweep(Vec::new());
         Ok(())
     }
 
-    /// Sets several values: all of them, or none where one cannot be kept.
+    /// Sets several values: all of them, or none where one cannot be kept or is beyond a bound.
     ///
     /// # Errors
     /// As [`insert`](Session::insert).
@@ -290,10 +288,7 @@ impl Session {
             key.encode(&value).map(|value| (key.as_ref().to_owned(), key.is_strict(), value))
         };
         let pairs = pairs.into_iter().map(encode).collect::<Result<Vec<_>, _>>()?;
-        let mut state = self.write()?;
-        pairs.into_iter().try_for_each(|(key, is_strict, value)| {
-            state.note_over(&key.clone(), is_strict, Change::Set { key, value })
-        })
+        self.write()?.set_all(pairs)
     }
 
     /// Reads a value, after setting it to what `make` gives where there is none.
@@ -314,7 +309,7 @@ impl Session {
         if found.is_none() {
             let value = Value::encode_as::<T>(key, &make())?;
             let mut state = self.write()?;
-            state.note(Change::SetDefault { key: key.into(), value })?;
+            state.note_default(key, value)?;
             found = state.entries.get(key);
         }
         // `SetDefault` leaves a value: the one made here, or one that a parallel task was faster to set.
@@ -351,14 +346,15 @@ impl Session {
     where
         T: Default + Serialize + DeserializeOwned,
     {
-        self.modify_with(key, change, |_| |_: &R| true)
+        self.modify_with(key, change, false, |_| |_: &R| true)
     }
 
     /// Changes a value in place, and holds the closure to what it returned.
     ///
     /// As [`modify`](Session::modify), but if another request wrote the session meanwhile, and the closure then returns
     /// something else than it returned here, the request fails with [`Error::Overwrites`] (409) and nothing of its
-    /// changes is kept. For decisions that the response tells: sold, granted, won.
+    /// changes is kept. For decisions that the response tells: sold, granted, won. A request that has nothing else to keep,
+    /// and whose closure changed nothing, only looked: it is not held to what it saw.
     ///
     /// ```
     /// # let session = cloakroom::Session::detached();
@@ -383,17 +379,19 @@ impl Session {
         T: Default + Serialize + DeserializeOwned,
         R: Clone + PartialEq + Send + 'static,
     {
-        self.modify_with(key, change, |result: &R| {
+        self.modify_with(key, change, true, |result: &R| {
             let told = result.clone();
             move |result: &R| *result == told
         })
     }
 
-    /// Runs `change` now, and notes it with the test that `holds_to` makes of its result.
+    /// Runs `change` now, and notes it with the test that `holds_to` makes of its result. Where it `is_held` to that, it is
+    /// noted even if it has no effect.
     fn modify_with<T, R, H>(
         &self,
         key: impl Names<T>,
         mut change: impl FnMut(&mut T) -> R + Send + 'static,
+        is_held: bool,
         holds_to: impl Fn(&R) -> H,
     ) -> Result<R, Error>
     where
@@ -422,6 +420,8 @@ impl Session {
                     state.entries.set(&key, &next);
                     state.fits(&before, &key)?;
                     state.changes.push(Change::Modify { key, modify });
+                } else if is_held {
+                    state.changes.push_idle(Change::Modify { key, modify });
                 }
                 return Ok(result);
             }
@@ -466,10 +466,7 @@ impl Session {
     pub fn created(&self) -> Timestamp {
         let mut state = self.lock();
         state.usage.seen = true;
-        let facts = &self.shared.facts;
-        // On a server what follows an end is another session.
-        let is_another = facts.server.is_some() && state.usage.begins_anew();
-        if is_another { facts.now } else { facts.created }
+        self.began(&state)
     }
 
     /// Whether the client brought no live session: none at all, one that was refused, or one that had expired.
@@ -486,11 +483,27 @@ impl Session {
         self.shared.facts.origin == Origin::Expired
     }
 
-    /// How long the session lives from now if nobody comes back, or `None` if it has no such limit.
+    /// How long the session lives from now if nobody comes back, or `None` if it has no such limit. By the limits that it
+    /// has now, if it was given others or begins anew.
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
-        self.lock().usage.seen = true;
-        self.shared.facts.idle_left
+        let mut state = self.lock();
+        state.usage.seen = true;
+        let facts = &self.shared.facts;
+        let own = match state.wishes.limits {
+            Some(limits) => limits,
+            None if state.usage.begins_anew() => None,
+            None => return facts.idle_left,
+        };
+        let Some(limits) = own.or(facts.limits) else { return facts.idle_left };
+        limits.left(self.began(&state), facts.now)
+    }
+
+    fn began(&self, state: &State) -> Timestamp {
+        let facts = &self.shared.facts;
+        // On a server what follows an end is another session.
+        let is_another = facts.server.is_some() && state.usage.begins_anew();
+        if is_another { facts.now } else { facts.created }
     }
 }
 
@@ -525,18 +538,14 @@ impl Session {
         let is_seen = ending == Ending::Shown;
         let (shown, returned): (Vec<_>, Vec<_>) =
             claims.into_iter().partition(|(_, delivered)| is_seen && *delivered);
-        let spent = std::mem::take(&mut state.spent);
-        let ids = |claims: Vec<(ClaimId, bool)>| claims.into_iter().map(|(id, _)| id);
+        let ids = |claims: Vec<(ClaimId, bool)>| claims.into_iter().map(|(id, _)| id).collect();
         let work = Box::new(Work {
             opened: state.opened.clone(),
             entries: state.entries.clone(),
             changes: std::mem::take(&mut state.changes),
             usage: state.usage,
             wishes: std::mem::take(&mut state.wishes),
-            claims: Claims {
-                shown: ids(shown).chain(spent).collect(),
-                returned: ids(returned).collect(),
-            },
+            claims: Claims { shown: ids(shown), returned: ids(returned) },
             ending,
         });
         drop(state);
@@ -612,12 +621,14 @@ impl Session {
 }
 
 impl State {
-    /// Makes these changes as if the handler did.
+    /// Makes these changes as if the handler did, whatever the bounds: what is brought is there already, and nobody is here
+    /// to be told. The bounds are for what it grows to.
     fn bring(&mut self, changes: Vec<Change>) {
         self.usage.wrote = true;
-        for change in changes {
+        for mut change in changes {
             // Setting a value cannot fail.
-            let _ = self.note(change);
+            let _ = change.apply(&mut self.entries);
+            self.changes.push(change);
         }
     }
 
@@ -639,9 +650,23 @@ impl State {
         &self.entries
     }
 
+    /// Sets what is not there. Where the key is strict, what is given out now has to be what is kept.
+    fn note_default(&mut self, key: &str, value: Value) -> Result<(), Error> {
+        let is_strict = self.read_from_store(key) == Some(true);
+        if self.note(Change::SetDefault { key: key.into(), value })? && is_strict {
+            self.changes.watch(key, true);
+        }
+        Ok(())
+    }
+
+    /// Whether what `key` has was read from the store, and if so, whether as a strict one.
+    fn read_from_store(&self, key: &str) -> Option<bool> {
+        self.reads.of(key).filter(|_| !self.changes.decide(key))
+    }
+
     /// Does `change`, which gives `key` a value whatever it has, and notices if what it has was read from the store.
     fn note_over(&mut self, key: &str, is_strict: bool, change: Change) -> Result<(), Error> {
-        let read = self.reads.of(key).filter(|_| !self.changes.decide(key));
+        let read = self.read_from_store(key);
         if self.note(change)?
             && let Some(was_strict) = read
         {
@@ -650,16 +675,36 @@ impl State {
         Ok(())
     }
 
-    /// To be called before everything is removed: notices what of it was read from the store.
-    fn watch_everything(&mut self) {
-        let keys: Vec<_> = self.entries.keys().map(str::to_owned).collect();
-        for key in keys {
-            if let Some(is_strict) = self.reads.of(&key).filter(|_| !self.changes.decide(&key)) {
-                self.changes.watch(&key, is_strict);
+    /// Sets all of these or none.
+    fn set_all(&mut self, pairs: Vec<(String, bool, Value)>) -> Result<(), Error> {
+        let (before, count) = (self.entries.clone(), self.changes.len());
+        let mut over = Vec::new();
+        for (key, is_strict, value) in pairs {
+            let read = self.read_from_store(&key);
+            match self.note(Change::Set { key: key.clone(), value }) {
+                Ok(true) => over.extend(read.map(|was_strict| (key, is_strict || was_strict))),
+                Ok(false) => {}
+                Err(error) => {
+                    self.entries = before;
+                    self.changes.truncate(count);
+                    return Err(error);
+                }
             }
         }
-        if self.reads.has_all() {
-            self.changes.watch_all();
+        over.iter().for_each(|(key, is_strict)| self.changes.watch(key, *is_strict));
+        Ok(())
+    }
+
+    /// Removes every key but these. Remembered even if there is none: another request may add one meanwhile.
+    fn sweep(&mut self, kept: Vec<String>) {
+        let sweep = Sweep::new(kept, self.reads.clone());
+        let before = self.entries.clone();
+        sweep.apply(&mut self.entries);
+        let change = Change::Sweep(Box::new(sweep));
+        if self.entries.same_bytes(&before) {
+            self.changes.push_idle(change);
+        } else {
+            self.changes.push(change);
         }
     }
 
@@ -675,15 +720,15 @@ impl State {
         Ok(differs)
     }
 
-    /// Messages that were taken go with everything else, whoever sees the response.
-    fn clear_claims(&mut self) {
-        let claims = self.claims.drain(..).map(|(id, _)| id);
-        self.spent.extend(claims);
-    }
-
-    /// Undoes a write of `key` that goes beyond what a session may hold.
+    /// Undoes a write of `key` that goes beyond what a session may hold. What was taken and may come back counts.
     fn fits(&mut self, before: &Entries, key: &str) -> Result<(), Error> {
-        let checked = self.bounds.check(before, &self.entries, Some(key));
+        let taken = self.changes.taken();
+        let checked = if taken.is_empty() {
+            self.bounds.check(before, &self.entries, Some(key))
+        } else {
+            let whole = |entries: &Entries| queue::with(entries, &taken);
+            self.bounds.check(&whole(before), &whole(&self.entries), Some(key))
+        };
         if checked.is_err() {
             self.entries = before.clone();
         }

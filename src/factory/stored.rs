@@ -290,7 +290,8 @@ impl<S: Store> SessionFactory for StoredFactory<S> {
                 Opened::absent(now, absent(None)).idle_left(left).rests(true)
             }
         };
-        Ok(Visit::serve(opened).random(settings.random.clone()).bounds(settings.bounds))
+        let opened = Visit::serve(opened).random(settings.random.clone());
+        Ok(opened.bounds(settings.bounds).limits(settings.limits))
     }
 
     async fn commit(&self, visit: &Visit<S>, commit: Commit) -> Result<SetCookies, Error> {

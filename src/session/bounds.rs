@@ -8,7 +8,13 @@ use crate::flash::PREFIX;
 /// How much one session may hold, so that no visitor fills the store and no queue grows for ever.
 ///
 /// A write that goes beyond fails with [`Error::OutOfBounds`] and changes nothing; the session stays usable, and what
-/// makes it smaller is always possible.
+/// makes it smaller is always possible. Writes that fit alone and not together, of requests that race, fail where the
+/// later one is kept.
+///
+/// What is taken over by a [`MovingFactory`](crate::factory::MovingFactory) is taken whole, and may not grow beyond.
+///
+/// Flash messages that were taken count until the end of their request, because they may come back (S67): they have their
+/// place, and nothing is thrown away for them. So a request that takes the messages of a full queue cannot add one to it.
 ///
 /// ```
 /// use cloakroom::session::Bounds;
@@ -27,7 +33,7 @@ pub struct Bounds {
     pub keys: usize,
     /// Bytes of a single key.
     pub key_bytes: usize,
-    /// Messages that wait in a single flash queue.
+    /// Messages of a single flash queue, those that wait and those that were taken and may come back.
     pub messages: usize,
 }
 
@@ -49,7 +55,7 @@ impl Bounds {
     /// 1 MiB, 1024 keys of at most 256 bytes, 256 messages a queue.
     pub const DEFAULT: Self = Self { bytes: 1 << 20, keys: 1024, key_bytes: 256, messages: 256 };
 
-    /// Whether `next` may take the place of `before`, of which `key` was written, if a single one was.
+    /// Whether `next` may take the place of `before`, of which `key` was written, if a single one is known to be.
     pub(crate) fn check(
         &self,
         before: &Entries,
@@ -64,15 +70,17 @@ impl Bounds {
         };
         grows(Bound::Bytes, next.run().len(), before.run().len(), self.bytes)?;
         grows(Bound::Keys, next.len(), before.len(), self.keys)?;
-        let Some(key) = key else { return Ok(()) };
+        let queue_grows = |queue: &str| {
+            let count = |entries: &Entries| queue::messages(entries, queue).len();
+            grows(Bound::Messages, count(next), count(before), self.messages)
+        };
+        let Some(key) = key else {
+            return next.keys().filter(|key| key.starts_with(PREFIX)).try_for_each(queue_grows);
+        };
         if next.len() > before.len() {
             grows(Bound::KeyBytes, key.len(), 0, self.key_bytes)?;
         }
-        if key.starts_with(PREFIX) {
-            let count = |entries: &Entries| queue::messages(entries, key).len();
-            grows(Bound::Messages, count(next), count(before), self.messages)?;
-        }
-        Ok(())
+        if key.starts_with(PREFIX) { queue_grows(key) } else { Ok(()) }
     }
 }
 

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::entries::Entries;
 use super::queue;
+use super::sweep::Sweep;
 use super::value::Value;
 use crate::Error;
 
@@ -25,14 +26,17 @@ pub(crate) enum Change {
     SetDefault { key: String, value: Value },
     /// The key is gone.
     Remove { key: String },
-    /// Every key is gone.
+    /// Every key is gone, whatever was read before: another session begins.
     Clear,
+    /// Every key is gone but those that are kept by name. Boxed, because it is rare, and all changes would be as large.
+    Sweep(Box<Sweep>),
     /// The key's value is what the closure makes of it.
     Modify { key: String, modify: Modify },
     /// The message stands at the end of the queue; where `unique`, only if no equal one is there.
     PushFlash { queue: String, message: Value, unique: bool },
-    /// These messages are gone from the queue; others that came meanwhile stay.
-    TakeFlash { queue: String, messages: Vec<Value> },
+    /// These messages are gone from the queue; others that came meanwhile stay. The first ones, as many as were `claimed`,
+    /// were taken out of the store already.
+    TakeFlash { queue: String, messages: Vec<Value>, claimed: usize },
 }
 
 impl Change {
@@ -45,7 +49,7 @@ impl Change {
             | Self::Modify { key, .. }
             | Self::PushFlash { queue: key, .. }
             | Self::TakeFlash { queue: key, .. } => Some(key),
-            Self::Clear => None,
+            Self::Clear | Self::Sweep(_) => None,
         }
     }
 
@@ -64,6 +68,7 @@ impl Change {
                 entries.remove(key);
             }
             Self::Clear => entries.clear(),
+            Self::Sweep(sweep) => sweep.apply(entries),
             Self::Modify { key, modify } => {
                 let old = entries.get(&*key);
                 // A closure that panics is an error of its request; what has to be kept all the same is.
@@ -74,7 +79,9 @@ impl Change {
             Self::PushFlash { queue: key, message, unique } => {
                 queue::push(entries, key, message, *unique);
             }
-            Self::TakeFlash { queue: key, messages } => queue::take(entries, key, messages),
+            Self::TakeFlash { queue: key, messages, claimed } => {
+                queue::take(entries, key, &messages[*claimed..]);
+            }
         }
         Ok(())
     }
@@ -84,9 +91,9 @@ impl Change {
 #[derive(Default)]
 pub struct Changes {
     list: SmallVec<[Change; 1]>,
+    /// How many of the first ones made no difference, and are there for a replay only.
+    idle: usize,
     watched: Vec<Watched>,
-    /// Everything was read and then cleared: what another request added in between is overwritten unseen too.
-    watches_all: bool,
 }
 
 /// A key that was written after it was read: what another request puts there in between is overwritten unseen.
@@ -101,10 +108,10 @@ impl Changes {
     /// Whether nothing was done, or only what made no difference, such as setting an equal value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.list.len() <= self.idle
     }
 
-    /// How many operations there are.
+    /// How many operations there are, those included that made no difference but may make one to another state.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len()
@@ -134,12 +141,25 @@ impl Changes {
         }
     }
 
+    /// Leaves out all but the first ones.
+    pub(super) fn truncate(&mut self, count: usize) {
+        self.list.truncate(count);
+    }
+
     /// Leaves out the first ones.
     pub(crate) fn forget_first(&mut self, count: usize) {
         self.list.drain(..count.min(self.list.len()));
+        self.idle = self.idle.saturating_sub(count);
     }
 
     pub(crate) fn push(&mut self, change: Change) {
+        self.list.push(change);
+    }
+
+    /// Remembers what made no difference here and may make one in a replay. It alone is nothing to keep. After others it
+    /// is: what they took may come back to the view, if nobody sees the response.
+    pub(crate) fn push_idle(&mut self, change: Change) {
+        self.idle += usize::from(self.is_empty());
         self.list.push(change);
     }
 
@@ -151,14 +171,11 @@ impl Changes {
         }
     }
 
-    /// From now on, keys that another request adds are ones that were written after they were read.
-    pub(crate) const fn watch_all(&mut self) {
-        self.watches_all = true;
-    }
-
     /// Whether anything was written after it was read.
-    pub(crate) const fn watches(&self) -> bool {
-        self.watches_all || !self.watched.is_empty()
+    pub(crate) fn watches(&self) -> bool {
+        let can_overwrite =
+            |change: &Change| matches!(change, Change::Sweep(sweep) if sweep.can_overwrite());
+        !self.watched.is_empty() || self.list.iter().any(can_overwrite)
     }
 
     /// What was written after it was read, and differs between the two: what it held when it was read, and what it holds
@@ -168,23 +185,48 @@ impl Changes {
             let (read, now) = (read.get(key), now.get(key));
             read.as_ref().map(Value::as_bytes) != now.as_ref().map(Value::as_bytes)
         };
-        let watched = self.watched.iter().filter(|watched| differs(&watched.key)).cloned();
-        let added = now.keys().filter(|key| self.watches_all && !read.contains_key(key));
-        let added = added.map(|key| Watched { key: key.to_owned(), is_strict: false });
-        watched.chain(added).collect()
+        let added = now.keys().filter(|key| !read.contains_key(key));
+        let swept = read.keys().chain(added).filter_map(|key| self.swept(key));
+        let mut overtaken: Vec<Watched> = Vec::new();
+        for watched in self.watched.iter().cloned().chain(swept) {
+            match overtaken.iter_mut().find(|known| known.key == watched.key) {
+                Some(known) => known.is_strict |= watched.is_strict,
+                None if differs(&watched.key) => overtaken.push(watched),
+                None => {}
+            }
+        }
+        overtaken
+    }
+
+    /// The key, if it was read and then swept away.
+    fn swept(&self, key: &str) -> Option<Watched> {
+        let is_swept = |change: &Change| matches!(change, Change::Sweep(it) if it.removes(key));
+        let at = self.list.iter().position(is_swept)?;
+        let Change::Sweep(sweep) = &self.list[at] else { return None };
+        let is_strict = sweep.read(key).filter(|_| !decide(&self.list[..at], key))?;
+        Some(Watched { key: key.to_owned(), is_strict })
     }
 
     /// Whether the key's value comes from this request alone, whatever was stored.
     pub(crate) fn decide(&self, key: &str) -> bool {
-        let decides = |change: &Change| match change {
-            Change::Clear => Some(true),
-            Change::Set { key: other, .. } | Change::Remove { key: other } if other == key => {
-                Some(true)
+        decide(&self.list, key)
+    }
+
+    /// What comes back if nobody sees the response: the flash messages that were taken, and not swept or set away since.
+    pub(super) fn taken(&self) -> Entries {
+        let mut taken = Entries::new();
+        for change in &self.list {
+            match change {
+                Change::TakeFlash { queue, messages, .. } => {
+                    queue::put_in_front(&mut taken, queue, &queue::array(messages));
+                }
+                Change::Clear => taken.clear(),
+                Change::Sweep(sweep) => sweep.apply(&mut taken),
+                Change::Set { key, .. } | Change::Remove { key } => drop(taken.remove(key)),
+                Change::SetDefault { .. } | Change::Modify { .. } | Change::PushFlash { .. } => {}
             }
-            Change::Modify { key: other, .. } if other == key => Some(false),
-            _ => None,
-        };
-        self.list.iter().rev().find_map(decides).unwrap_or(false)
+        }
+        taken
     }
 
     /// Leaves out the taking of flash messages, which nobody has seen, and says from which queues' keys.
@@ -199,6 +241,20 @@ impl Changes {
         });
         keys
     }
+}
+
+/// Whether these changes give the key a value that depends on nothing that was stored.
+fn decide(changes: &[Change], key: &str) -> bool {
+    let decides = |change: &Change| match change {
+        Change::Clear => Some(true),
+        Change::Sweep(sweep) => sweep.removes(key).then_some(true),
+        Change::Set { key: other, .. } | Change::Remove { key: other } if other == key => {
+            Some(true)
+        }
+        Change::Modify { key: other, .. } if other == key => Some(false),
+        _ => None,
+    };
+    changes.iter().rev().find_map(decides).unwrap_or(false)
 }
 
 impl fmt::Debug for Changes {

@@ -114,6 +114,19 @@ impl Entries {
         Some(removed)
     }
 
+    /// Removes all keys but those that `keeps` names.
+    pub(crate) fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
+        if self.keys().all(&keeps) {
+            return;
+        }
+        let (mut run, mut len) = (BytesMut::with_capacity(self.run.len()), 0);
+        for span in self.spans().filter(|span| keeps(self.key(span))) {
+            run.extend_from_slice(&self.run[span.start..span.end]);
+            len += 1;
+        }
+        *self = Self { run: run.freeze(), len };
+    }
+
     /// Removes everything.
     pub fn clear(&mut self) {
         *self = Self::default();

@@ -87,12 +87,17 @@ impl Session {
     /// again.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a limit of zero; then nothing is changed. [`Error::Closed`]; [`Error::NotSupported`] where
-    /// sessions are not kept on a server, or in a [`SessionHandle`](super::SessionHandle).
+    /// [`Error::Setting`] for a limit of zero, and for an absolute limit that the session has passed already; then nothing
+    /// is changed. If it passes while the request is under way, the session cannot be kept, with the same error.
+    /// [`Error::Closed`]; [`Error::NotSupported`] where sessions are not kept on a server, or in a
+    /// [`SessionHandle`](super::SessionHandle).
     pub fn set_limits(&self, limits: impl Into<Option<Limits>>) -> Result<(), Error> {
         self.needs_response("a session with limits of its own")?;
         let limits = limits.into();
         limits.as_ref().map_or(Ok(()), Limits::check)?;
+        if let Some(limits) = limits.or(self.facts().limits) {
+            limits.check_age(self.created(), self.facts().now)?;
+        }
         self.wish(|state| state.wishes.limits = Some(limits))
     }
 

@@ -47,8 +47,9 @@ impl<T> Key<T> {
 
     /// The same key, refusing to overwrite what its writer has not seen.
     ///
-    /// A request that read this key and then sets it, while another request changed it in between, fails with
-    /// [`Error::Overwrites`](crate::Error::Overwrites) (409) instead of winning. For sessions on a server; see
+    /// A request that read this key and then sets or removes it, while another request changed it in between, fails with
+    /// [`Error::Overwrites`](crate::Error::Overwrites) (409) instead of winning; so does one that gave out a default of
+    /// its own while another request's was kept. For sessions on a server; see
     /// [`Overwrite`](crate::factory::Overwrite) for all keys at once.
     #[must_use]
     pub const fn strict(mut self) -> Self {

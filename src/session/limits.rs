@@ -59,6 +59,16 @@ impl Limits {
         Ok(())
     }
 
+    /// Whether a session that began then can live on `now`.
+    pub(crate) fn check_age(&self, created: Timestamp, now: Timestamp) -> Result<(), ConfigError> {
+        match self.absolute {
+            Some(limit) if self.latest_end(created) <= now => {
+                Err(ConfigError::Age { age: now.since(created), limit })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// When a session ends however much it is used.
     pub(crate) fn latest_end(&self, created: Timestamp) -> Timestamp {
         let end = self.absolute.map_or(Timestamp::MAX, |absolute| created.saturating_add(absolute));

@@ -62,6 +62,8 @@ pub(crate) struct Facts {
     pub(crate) server: Option<Server>,
     pub(crate) csrf: TokenSource,
     pub(crate) bounds: Bounds,
+    /// The limits of sessions that have none of their own, where the factory has such.
+    pub(crate) limits: Option<Limits>,
 }
 
 /// Each look and each write is an access, and the last one counts.
@@ -160,6 +162,12 @@ impl<B> Opened<B> {
         self
     }
 
+    /// The limits that a session has unless it is given its own.
+    pub(crate) const fn limits(mut self, limits: Limits) -> Self {
+        self.facts.limits = Some(limits);
+        self
+    }
+
     /// Has each look and each write ask for the time, so that `commit` learns when the last one was.
     pub(crate) fn accesses(mut self, accesses: Accesses) -> Self {
         self.facts.accesses = Some(accesses);
@@ -204,6 +212,7 @@ impl<B> Opened<B> {
             server: None,
             csrf,
             bounds: Bounds::DEFAULT,
+            limits: None,
         };
         Self { entries, brought: Vec::new(), facts, base: Arc::new(base) }
     }

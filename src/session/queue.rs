@@ -47,9 +47,9 @@ pub(super) fn take(entries: &mut Entries, queue: &str, taken: &[Value]) {
 }
 
 /// Puts the messages of `returned`, an array, before those that wait.
-pub(crate) fn put_in_front(entries: &mut Entries, queue: &str, returned: Value) {
+pub(crate) fn put_in_front(entries: &mut Entries, queue: &str, returned: &Value) {
     let mut alone = Entries::new();
-    alone.set(queue, &returned);
+    alone.set(queue, returned);
     let mut all = messages(&alone, queue);
     all.append(&mut messages(entries, queue));
     if !all.is_empty() {
@@ -57,7 +57,14 @@ pub(crate) fn put_in_front(entries: &mut Entries, queue: &str, returned: Value) 
     }
 }
 
-fn array(messages: &[Value]) -> Value {
+/// These entries, with the queues of `returned` put in front of theirs.
+pub(super) fn with(entries: &Entries, returned: &Entries) -> Entries {
+    let mut all = entries.clone();
+    returned.iter().for_each(|(queue, messages)| put_in_front(&mut all, queue, &messages));
+    all
+}
+
+pub(super) fn array(messages: &[Value]) -> Value {
     let texts: Vec<&str> = messages.iter().map(Value::as_json).collect();
     Value::shared(format!("[{}]", texts.join(",")).into())
 }

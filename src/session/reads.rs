@@ -39,14 +39,14 @@ impl Reads {
         self.all = true;
     }
 
-    /// Whether everything was read, keys that are not there included.
-    pub(super) const fn has_all(&self) -> bool {
-        self.is_kept && self.all
+    /// Whether anything was read.
+    pub(super) fn has_any(&self) -> bool {
+        self.is_kept && (self.all || !self.keys.is_empty())
     }
 
     /// Whether the key was read, and if so, whether it was read as a strict one.
     pub(super) fn of(&self, key: &str) -> Option<bool> {
-        if !self.is_kept || !self.all && self.keys.is_empty() {
+        if !self.has_any() {
             return None;
         }
         let hash = self.hash(key);

@@ -42,26 +42,6 @@ async fn r60_what_is_not_too_deep_to_be_set_is_not_too_deep_to_be_read() {
     }
 }
 
-/// A unique queue has no equal messages, also where one was taken by a response that nobody saw.
-#[tokio::test]
-async fn r31_a_unique_message_that_comes_back_finds_no_equal_one() {
-    const NOTICES: Queue<String> = Queue::new("notices").unique();
-    for (name, site) in
-        [("signed", Site::signed_at(1_700_000_000.0).0), ("stored", Stored::new().site)]
-    {
-        let flash = async |session: Session| session.flash_to(NOTICES, "saved").unwrap();
-        let cookie = site.visit(None, flash).await.cookie().unwrap().to_owned();
-        let visit = site.respond(&*cookie, with_status(302), async |session: Session| {
-            assert_eq!(session.pop_flash(NOTICES).await.unwrap(), ["saved"]);
-            session.flash_to(NOTICES, "saved").unwrap();
-        });
-        let visit = visit.await;
-        let cookie = visit.cookie().unwrap_or(&cookie);
-        let peek = async |session: Session| session.peek_flash(NOTICES).unwrap();
-        assert_eq!(site.visit(cookie, peek).await.result, ["saved"], "{name}");
-    }
-}
-
 /// "To throw a queue's messages away, `remove` its key": also after they were taken.
 #[tokio::test]
 async fn s67_removing_a_queue_after_taking_it_throws_its_messages_away() {
@@ -166,47 +146,6 @@ async fn s67_a_prefetch_of_any_spelling_shows_nothing() {
     }
 }
 
-/// Requests that race push no more into a queue than it may hold.
-#[tokio::test]
-async fn s84_messages_of_requests_that_race_are_bounded_together() {
-    let bounds = Bounds { messages: 10, ..Bounds::DEFAULT };
-    let stored = Stored::with(|builder| builder.bounds(bounds));
-    let cookie = stored.begin().await;
-    let fill = async |session: Session| (0..10).for_each(|n| session.flash(n).unwrap());
-    let visit = stored.site.visit(&*cookie, async |session| {
-        fill(session).await;
-        stored.site.visit(&*cookie, fill).await;
-    });
-    let status = visit.await.response.status();
-    let peek = async |session: Session| session.peek_flash::<u32>("").unwrap().len();
-    let waiting = stored.site.visit(&*cookie, peek).await.result;
-    assert!(
-        waiting <= 10 || status != StatusCode::OK,
-        "{waiting} of at most 10, answered {status}"
-    );
-}
-
-/// A queue is a value of the session, whichever method wrote it.
-#[tokio::test]
-async fn r18_a_message_that_was_put_by_modify_is_shown_or_waits() {
-    for (name, site) in
-        [("signed", Site::signed_at(1_700_000_000.0).0), ("stored", Stored::new().site)]
-    {
-        let flash = async |session: Session| session.flash("one").unwrap();
-        let cookie = site.visit(None, flash).await.cookie().unwrap().to_owned();
-        let visit = site.visit(&*cookie, async |session: Session| {
-            session.modify("_f_", |queue: &mut Vec<String>| queue.push("two".into())).unwrap();
-            session.pop_flash::<String>("").await.unwrap()
-        });
-        let visit = visit.await;
-        let cookie = visit.cookie().unwrap_or(&cookie);
-        let peek = async |session: Session| session.peek_flash::<String>("").unwrap();
-        let left = site.visit(cookie, peek).await.result;
-        let all: Vec<_> = visit.result.iter().chain(&left).cloned().collect();
-        assert_eq!(all, ["one", "two"], "{name}");
-    }
-}
-
 /// Logged out means logged out, also by a request whose browser has not got its login's ticket yet.
 #[tokio::test]
 async fn s27_a_logout_with_the_ticket_from_just_before_a_login_is_done_or_refused() {
@@ -259,5 +198,26 @@ async fn s87_nothing_that_is_printed_shows_a_value() {
     let listed = format!("{:?}", stored.sessions.sessions_of("ada").await.unwrap());
     for text in [&visit.result, &printed, &listed] {
         assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+/// A queue is a value of the session, whichever method wrote it.
+#[tokio::test]
+async fn r18_a_message_that_was_put_by_modify_is_shown_or_waits() {
+    for (name, site) in
+        [("signed", Site::signed_at(1_700_000_000.0).0), ("stored", Stored::new().site)]
+    {
+        let flash = async |session: Session| session.flash("one").unwrap();
+        let cookie = site.visit(None, flash).await.cookie().unwrap().to_owned();
+        let visit = site.visit(&*cookie, async |session: Session| {
+            session.modify("_f_", |queue: &mut Vec<String>| queue.push("two".into())).unwrap();
+            session.pop_flash::<String>("").await.unwrap()
+        });
+        let visit = visit.await;
+        let cookie = visit.cookie().unwrap_or(&cookie);
+        let peek = async |session: Session| session.peek_flash::<String>("").unwrap();
+        let left = site.visit(cookie, peek).await.result;
+        let all: Vec<_> = visit.result.iter().chain(&left).cloned().collect();
+        assert_eq!(all, ["one", "two"], "{name}");
     }
 }

@@ -178,26 +178,6 @@ impl FormerSessions for Elsewhere {
     }
 }
 
-/// What a former session holds beyond the bounds is not lost without a word.
-#[tokio::test]
-async fn r22_values_that_do_not_fit_are_not_lost_while_moving() {
-    let key = "k".repeat(300);
-    let values = vec![
-        ("n".to_owned(), Value::from_json("1").unwrap()),
-        (key.clone(), Value::from_json("2").unwrap()),
-    ];
-    let moving = MovingFactory::new(StoredFactory::new(MemoryStore::new()), Elsewhere(values));
-    let site = Site::new(moving);
-    let visit = site.visit("old=1", async |session| session.keys()).await;
-    let is_told = visit.response.status() != 200;
-    assert!(
-        is_told || visit.result.contains(&key),
-        "{:?}, and the old one is over: {:?}",
-        visit.result.len(),
-        visit.set_cookies()
-    );
-}
-
 /// A message that a cookie's session shows on a redirect waits, in order.
 #[tokio::test]
 async fn s67_in_a_cookie_too_messages_wait_after_a_redirect() {

@@ -163,7 +163,7 @@ fn handles_in_several_threads_show_each_message_once() {
                 scope.spawn(|| {
                     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
                     let mut shown = Vec::new();
-                    for number in 0..200 {
+                    for number in 0..60 {
                         session.flash(number).unwrap();
                         shown.extend(runtime.block_on(session.pop_flash::<u32>("")).unwrap());
                     }
@@ -173,5 +173,14 @@ fn handles_in_several_threads_show_each_message_once() {
             .collect();
         poppers.into_iter().map(|popper| popper.join().unwrap()).sum::<usize>()
     });
-    assert_eq!(shown, 800);
+    assert_eq!(shown, 240);
+}
+
+#[test]
+fn r37_a_queue_that_is_none_is_not_listed() {
+    let session = Session::detached();
+    session.insert("_f_none", 5).unwrap();
+    session.insert("_f_empty", json!([])).unwrap();
+    session.flash_to("queue", "x").unwrap();
+    assert_eq!(session.flash_queues(), ["queue"]);
 }

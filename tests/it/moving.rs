@@ -68,3 +68,37 @@ async fn s14_a_former_cookie_of_another_path_or_domain_goes_beside_the_new_one()
         assert!(!cookies[0].contains("Max-Age=0") && cookies[1].contains("Max-Age=0"));
     }
 }
+
+/// A library whose session holds more than a session here may.
+struct Large(String);
+
+impl FormerSessions for Large {
+    type Id = ();
+
+    async fn find(&self, cookies: CookieHeader<'_>) -> Result<Option<Former<()>>, Error> {
+        let has = matches!(cookies.named("old"), Candidates::One(_));
+        let value = |json| Value::from_json(json).unwrap();
+        let values = vec![("n".to_owned(), value("1")), (self.0.clone(), value("2"))];
+        Ok(has.then_some(Former { id: (), values }))
+    }
+
+    async fn end(&self, (): &()) -> Result<SetCookie, Error> {
+        CookieSettings::new("old").build().unwrap().remove()
+    }
+}
+
+#[tokio::test]
+async fn r22_values_that_do_not_fit_are_not_lost_while_moving() {
+    let key = "k".repeat(300);
+    let site =
+        Site::new(MovingFactory::new(stored(CookieSettings::new("new")), Large(key.clone())));
+    let visit = site.visit("old=1", async |session| session.keys()).await;
+    assert_eq!(visit.result, ["n", &key]);
+    let new = visit.set_cookies()[0].split(';').next().unwrap();
+    let grow = async |session: Session| {
+        session.insert("n", 3).unwrap();
+        session.insert("l".repeat(300), 2).unwrap_err();
+        session.keys()
+    };
+    assert_eq!(site.visit(new, grow).await.result, ["n", &key]);
+}

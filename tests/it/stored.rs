@@ -233,7 +233,7 @@ async fn a_session_can_have_limits_of_its_own() {
     let visit =
         stored.site.visit(&*cookie, async |session| session.set_limits(remembered).unwrap()).await;
     assert!(visit.set_cookies()[0].contains("; Max-Age=5000;"), "{:?}", visit.set_cookies());
-    stored.clock.advance(seconds(900));
+    stored.clock.advance(seconds(500));
     let visit = stored.site.visit(&*cookie, async |session| {
         session.get::<u32>("n").unwrap();
         session.limits()
@@ -275,4 +275,20 @@ async fn a_mark_keeps_even_an_empty_session() {
     let cookie = visit.cookie().unwrap();
     let visit = stored.site.visit(cookie, async |session| session.is_new()).await;
     assert!(!visit.result);
+}
+
+#[tokio::test]
+async fn s22_a_session_with_a_short_limit_of_its_own_lives_while_it_is_looked_at() {
+    let span = Duration::from_secs;
+    let stored = Stored::with(|builder| builder.touch_after(span(120)));
+    let begun = stored.site.visit(None, async |session| {
+        session.insert("n", 0).unwrap();
+        let idle = Some(span(60));
+        session.set_limits(Limits { idle, absolute: None, persistent: false }).unwrap();
+    });
+    let cookie = begun.await.cookie().unwrap().to_owned();
+    for _ in 0..3 {
+        stored.clock.advance(span(30));
+        assert_eq!(stored.look(&cookie).await, "n=0");
+    }
 }

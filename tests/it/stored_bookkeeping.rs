@@ -9,6 +9,7 @@ use http::{Method, Response, StatusCode};
 use crate::site::{Stored, Visit, with_cookie};
 
 const N: Key<u32> = Key::new("n");
+const SEAT: Key<u32> = Key::new("seat");
 
 /// What a handler does to its session.
 type Act = fn(&Session);
@@ -308,4 +309,36 @@ async fn r22_a_modification_without_effect_writes_nothing() {
     });
     visit.await;
     assert!(stored.events().is_empty(), "no conflict, because nothing was written");
+}
+
+#[tokio::test]
+async fn s62_a_strict_decision_that_changed_nothing_holds_too() {
+    let stored = Stored::new();
+    let begin = async |session: Session| session.insert("granted", true).map(drop);
+    let cookie = stored.site.visit(None, begin).await.cookie().unwrap().to_owned();
+    let visit = stored.site.visit(&*cookie, async |session| {
+        let told = session.modify_strict("granted", |granted: &mut bool| *granted).unwrap();
+        assert!(told);
+        let revoke = async |session: Session| session.insert("granted", false).map(drop);
+        stored.site.visit(&*cookie, revoke).await.result.unwrap();
+        session.insert("log", "granted").unwrap();
+    });
+    assert_eq!(visit.await.response.status(), 409);
+}
+
+/// A strict default that another request was faster to set: what was given out is not what is kept.
+#[tokio::test]
+async fn s62_a_strict_default_that_is_not_kept_is_noticed() {
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    let visit = stored.site.visit(&*cookie, async |session| {
+        let fast =
+            async |session: Session| session.get_or_insert_with(SEAT.strict(), || 1).unwrap();
+        let mine = session.get_or_insert_with(SEAT.strict(), || 2).unwrap();
+        let theirs = stored.site.visit(&*cookie, fast).await.result;
+        (mine, theirs)
+    });
+    let visit = visit.await;
+    assert_eq!(visit.result, (2, 1));
+    assert_eq!(visit.response.status(), 409, "told 2, kept 1");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::Session;
+use cloakroom::{Queue, Session};
 use http::{Method, Response, StatusCode};
 
 use crate::site::{Site, Stored, with_cookie};
@@ -308,5 +308,27 @@ async fn r36_messages_that_were_taken_and_cleared_do_not_come_back() {
         });
         visit.await;
         assert!(peek(&stored, &cookie).await.is_empty(), "{pushes}");
+    }
+}
+
+/// A unique queue has no equal messages, also where one was taken by a response that nobody saw.
+#[tokio::test]
+async fn r31_a_unique_message_that_comes_back_finds_no_equal_one() {
+    const NOTICES: Queue<String> = Queue::new("notices").unique();
+    for (name, site) in
+        [("signed", Site::signed_at(1_700_000_000.0).0), ("stored", Stored::new().site)]
+    {
+        let flash = async |session: Session| session.flash_to(NOTICES, "saved").unwrap();
+        let cookie = site.visit(None, flash).await.cookie().unwrap().to_owned();
+        let mut redirect = Response::default();
+        *redirect.status_mut() = StatusCode::FOUND;
+        let visit = site.respond(&*cookie, redirect, async |session: Session| {
+            assert_eq!(session.pop_flash(NOTICES).await.unwrap(), ["saved"]);
+            session.flash_to(NOTICES, "saved").unwrap();
+        });
+        let visit = visit.await;
+        let cookie = visit.cookie().unwrap_or(&cookie);
+        let peek = async |session: Session| session.peek_flash(NOTICES).unwrap();
+        assert_eq!(site.visit(cookie, peek).await.result, ["saved"], "{name}");
     }
 }

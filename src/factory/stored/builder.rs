@@ -96,7 +96,8 @@ impl<S> StoredBuilder<S> {
     }
 
     /// How much of the idle limit must have passed for a request that only looks to begin it anew, which is a write.
-    /// `None` is never: only writes keep a session alive then. Default a tenth of the limit.
+    /// `None` is never: only writes keep a session alive then. Default a tenth of the limit; of limits that a session has
+    /// for itself a tenth at most.
     pub fn touch_after(mut self, span: impl Into<Option<Duration>>) -> Self {
         self.settings.touch_after = Some(span.into().unwrap_or(Duration::MAX));
         self

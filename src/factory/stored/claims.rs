@@ -64,6 +64,12 @@ impl Claims {
         !own.is_empty()
     }
 
+    /// The queues that these claims are of.
+    pub(super) fn queues(&self, ids: &[ClaimId]) -> impl Iterator<Item = &str> {
+        let own = self.list.iter().filter(|claim| ids.contains(&claim.id));
+        own.map(|claim| &*claim.queue)
+    }
+
     /// The messages of this claim were shown.
     pub(super) fn settle(&mut self, id: ClaimId) {
         self.list.retain(|claim| claim.id != id);
@@ -72,6 +78,15 @@ impl Claims {
     /// The messages of this claim were not shown: they wait again, before those that came later.
     pub(super) fn give_back(&mut self, entries: &mut Entries, id: ClaimId) {
         self.give_back_if(entries, |claim| claim.id == id);
+    }
+
+    /// What there would be if all of them were given back.
+    pub(super) fn with_all(&self, entries: &Entries) -> Entries {
+        let mut entries = entries.clone();
+        if !self.is_empty() {
+            self.clone().give_back_if(&mut entries, |_| true);
+        }
+        entries
     }
 
     /// So do those whose lease has ended.
@@ -86,7 +101,7 @@ impl Claims {
             at -= 1;
             if returns(&self.list[at]) {
                 let claim = self.list.remove(at);
-                queue::put_in_front(entries, &claim.queue, Value::shared(claim.messages));
+                queue::put_in_front(entries, &claim.queue, &Value::shared(claim.messages));
             }
         }
     }

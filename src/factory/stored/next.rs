@@ -54,18 +54,19 @@ pub(super) fn next<S: Store>(
     if let Some(renewal @ Renewal { reason: Reason::Restart, .. }) = renewal {
         return Ok((restarted(inner, seen, commit, renewal, now), Vec::new()));
     }
-    let entries = replayed(inner, seen, commit).map_err(Unwritten::Refused)?;
     let overwritten = overwritten(inner, seen, commit).map_err(Unwritten::Refused)?;
     let mut next = seen.clone();
     let Located { body, owner, expires_at, .. } = Arc::make_mut(&mut next);
-    body.entries = entries;
+    // First of all: what waits again was there before what this request did.
+    body.settle(&commit.claims().shown, &commit.claims().returned);
+    body.entries = replayed(&seen.body, &body.entries, commit).map_err(Unwritten::Refused)?;
+    fits(inner, &seen.body, body, commit).map_err(Unwritten::Refused)?;
     body.mark = distinct();
     let wishes = commit.wishes();
     body.limits = wishes.limits.unwrap_or(body.limits);
     if let Some(other) = &wishes.owner {
         owner.clone_from(other);
     }
-    body.settle(&commit.claims().shown, &commit.claims().returned);
     let secret = body.csrf_secret();
     match renewal {
         Some(renewal) => body.renew(renewal, now, inner.settings.grace),
@@ -79,18 +80,41 @@ pub(super) fn next<S: Store>(
         body.former_csrf = (!made.old_dies && until > now).then_some(former);
         body.csrf = Some(made.secret);
     }
-    *expires_at = inner.limits_of(body).end(body.created, now);
+    let limits = inner.limits_of(body);
+    if wishes.limits.is_some() {
+        // They were not over when they were set.
+        limits.check_age(body.created, now).map_err(|over| Unwritten::Refused(over.into()))?;
+    }
+    *expires_at = limits.end(body.created, now);
     Ok((next, overwritten))
 }
 
-/// The changes on what is stored by now.
-fn replayed<S>(inner: &Inner<S>, seen: &Located, commit: &mut Commit) -> Result<Entries, Error> {
-    if seen.body.entries.same_bytes(commit.opened()) {
-        return Ok(commit.entries().clone());
+/// The changes on `base`, which is what `seen` holds with the messages that wait again.
+fn replayed(seen: &Body, base: &Entries, commit: &mut Commit) -> Result<Entries, Error> {
+    if !seen.entries.same_bytes(commit.opened()) {
+        return commit.changes().replay(base);
     }
-    let entries = commit.changes().replay(&seen.body.entries)?;
-    inner.settings.bounds.check(&seen.body.entries, &entries, None)?;
+    // Nobody else wrote, so closures do not run again: none works on a queue.
+    let mut entries = commit.entries().clone();
+    for queue in seen.claims.queues(&commit.claims().returned.clone()) {
+        let mut waiting = base.clone();
+        commit.changes().replay_key(queue, &mut waiting);
+        match waiting.get(queue) {
+            Some(messages) => entries.set(queue, &messages),
+            None => entries.remove(queue),
+        };
+    }
     Ok(entries)
+}
+
+/// Whether the record stays within its bounds. Messages that are claimed, by whomever, have their place in it. What the
+/// session itself has checked, without knowing of others, is not checked again.
+fn fits<S>(inner: &Inner<S>, seen: &Body, next: &Body, commit: &Commit) -> Result<(), Error> {
+    if seen.claims.is_empty() && seen.entries.same_bytes(commit.opened()) {
+        return Ok(());
+    }
+    let whole = |body: &Body| body.claims.with_all(&body.entries);
+    inner.settings.bounds.check(&whole(seen), &whole(next), None)
 }
 
 /// The keys that this request read and then wrote, and that somebody else changed in between.

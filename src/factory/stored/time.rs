@@ -1,5 +1,7 @@
 //! What the passing of time asks for.
 
+use std::time::Duration;
+
 use super::Inner;
 use super::body::Body;
 use super::located::Located;
@@ -18,15 +20,23 @@ impl<S> Inner<S> {
         if self.settings.renew_every.is_some_and(is_old) {
             return Due::Renewal;
         }
-        let limits = self.limits_of(&seen.body);
-        let end = limits.end(seen.body.created, now);
-        if self.is_worth_moving(&limits, seen.expires_at, end) { Due::Touch } else { Due::Nothing }
+        let end = self.limits_of(&seen.body).end(seen.body.created, now);
+        if self.is_worth_moving(&seen.body, seen.expires_at, end) {
+            Due::Touch
+        } else {
+            Due::Nothing
+        }
     }
 
     /// Whether a new end is so far from the old one that it is worth being kept.
-    fn is_worth_moving(&self, limits: &Limits, old: Timestamp, new: Timestamp) -> bool {
-        let Some(idle) = limits.idle else { return old != new };
-        let threshold = self.settings.touch_after.unwrap_or(idle / 10);
+    fn is_worth_moving(&self, body: &Body, old: Timestamp, new: Timestamp) -> bool {
+        let Some(idle) = self.limits_of(body).idle else { return old != new };
+        let threshold = match self.settings.touch_after {
+            // The span is part of the factory's limit; of a session's own, shorter one it could be the whole.
+            Some(span) if body.limits.is_some() && span != Duration::MAX => span.min(idle / 10),
+            Some(span) => span,
+            None => idle / 10,
+        };
         u128::from(new.as_micros().abs_diff(old.as_micros())) > threshold.as_micros()
     }
 }

@@ -1,0 +1,89 @@
+//! Limits that a session is given for itself, on the day it is given them.
+
+use std::time::Duration;
+
+use cloakroom::session::Limits;
+use cloakroom::{ConfigError, Error, Session};
+use http::StatusCode;
+
+use crate::site::Stored;
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn absolute(span: u64) -> Limits {
+    Limits { idle: None, absolute: Some(seconds(span)), persistent: true }
+}
+
+fn is_too_old(result: Result<(), Error>) -> bool {
+    matches!(result, Err(Error::Setting(ConfigError::Age { age, .. })) if age == seconds(600))
+}
+
+/// The line that sets them says so: the session keeps the limits that it has, and what was written.
+#[tokio::test]
+async fn s64_limits_that_are_over_when_they_are_set_lose_nothing_unseen() {
+    let stored = Stored::with(|builder| builder.absolute_limit(seconds(300)));
+    let begin = async |session: Session| session.set_limits(absolute(3_600));
+    let begun = stored.site.visit(None, async |session| {
+        session.insert("n", 0).unwrap();
+        begin(session).await.unwrap();
+    });
+    let cookie = begun.await.cookie().unwrap().to_owned();
+    stored.clock.advance(seconds(600));
+    let visit = stored.site.visit(&*cookie, async |session| {
+        session.insert("n", 5).unwrap();
+        assert!(is_too_old(session.set_limits(absolute(300))));
+        assert!(is_too_old(session.set_limits(absolute(600))), "at its limit it is over");
+        assert!(is_too_old(session.set_limits(None)), "the factory's are over as well");
+        session.set_limits(absolute(601)).unwrap();
+        assert_eq!(session.limits(), Some(absolute(601)));
+    });
+    visit.await;
+    assert_eq!(stored.look(&cookie).await, "n=5");
+    let anew = stored.site.visit(&*cookie, async |session| {
+        session.invalidate().unwrap();
+        session.insert("n", 6).unwrap();
+        session.set_limits(absolute(300)).unwrap();
+    });
+    assert_eq!(stored.look(anew.await.cookie().unwrap()).await, "n=6");
+}
+
+/// The request fails, and the session is as it was.
+#[tokio::test]
+async fn s64_limits_that_are_over_by_the_end_of_their_request_lose_nothing_unseen() {
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    stored.clock.advance(seconds(600));
+    let visit = stored.site.visit(&*cookie, async |session| {
+        session.insert("n", 5).unwrap();
+        session.set_limits(absolute(601)).unwrap();
+        stored.clock.advance(seconds(1));
+    });
+    let visit = visit.await;
+    assert_eq!(visit.response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(stored.look(&cookie).await, "n=0");
+}
+
+#[tokio::test]
+async fn s22_what_is_left_of_a_session_is_by_the_limits_it_has_now() {
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    stored.clock.advance(seconds(30));
+    let visit = stored.site.visit(&*cookie, async |session| {
+        let before = session.expires_in();
+        let idle = Some(seconds(60));
+        session.set_limits(Limits { idle, absolute: None, persistent: false }).unwrap();
+        let idle = session.expires_in();
+        session.set_limits(absolute(100)).unwrap();
+        let left = session.expires_in();
+        session.set_limits(None).unwrap();
+        let back = session.expires_in();
+        session.set_limits(absolute(100)).unwrap();
+        session.invalidate().unwrap();
+        [before, idle, left, back, session.expires_in()]
+    });
+    let whole = Limits::DEFAULT.idle.unwrap();
+    let expected = [whole - seconds(30), seconds(60), seconds(70), whole, whole].map(Some);
+    assert_eq!(visit.await.result, expected);
+}
