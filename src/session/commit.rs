@@ -347,10 +347,12 @@ impl Commit {
         self.work.usage.has_token
     }
 
-    /// Whether something has to be kept even if nobody waits for the response any more.
+    /// Whether something has to be kept, or a handle waits to be told that nothing is, even if nobody waits for the
+    /// response any more.
     pub(crate) fn must_be_kept(&self) -> bool {
         let Work { usage, wishes, changes, claims, .. } = &*self.work;
-        wishes.has_any() || usage.begins_anew() || !changes.is_empty() || !claims.is_empty()
+        let is_changed = usage.begins_anew() || !changes.is_empty() || !claims.is_empty();
+        is_changed || usage.handled || wishes.has_any()
     }
 }
 

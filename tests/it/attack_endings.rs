@@ -108,44 +108,6 @@ async fn s64_a_handle_from_before_a_login_does_not_end_the_session_of_the_login(
     assert_eq!(stored.look(&new).await, "n=0");
 }
 
-/// A handle that is taken after a login whose request gets no response is gone.
-#[tokio::test]
-async fn s19_a_handle_of_a_login_that_was_never_kept_is_gone() {
-    let mut faults = Vec::new();
-    for how in ["panic", "error", "dropped"] {
-        for does in ["renew", "login", "login and limits", "login and message"] {
-            let stored = Stored::new();
-            let begin = async |session: Session| {
-                session.insert("n", 0).unwrap();
-                session.flash("hello").unwrap();
-            };
-            let cookie = stored.site.visit(None, begin).await.cookie().unwrap().to_owned();
-            let taken: Arc<Mutex<Option<SessionHandle>>> = Arc::default();
-            let out = taken.clone();
-            broken(&stored, &cookie, how, async move |session| {
-                if does == "login and message" {
-                    session.pop_flash::<String>("").await.unwrap();
-                }
-                if does == "renew" {
-                    session.renew().unwrap();
-                } else {
-                    session.set_owner("ada").unwrap();
-                }
-                if does == "login and limits" {
-                    session.set_limits(Limits { persistent: true, ..Limits::DEFAULT }).unwrap();
-                }
-                *out.lock().unwrap() = Some(session.handle().unwrap());
-            })
-            .await;
-            let mut handle = taken.lock().unwrap().take().unwrap();
-            if handle.reload().await.unwrap() != Standing::Gone {
-                faults.push((does, how));
-            }
-        }
-    }
-    assert!(faults.is_empty(), "{faults:?}");
-}
-
 /// A message that a handle has taken is shown to nobody else while the handle lives.
 #[tokio::test(start_paused = true)]
 async fn s67_a_message_that_a_handle_has_taken_is_not_shown_again_while_the_handle_lives() {

@@ -185,29 +185,6 @@ async fn s13_two_expired_cookies_beside_a_live_one_do_not_count() {
     assert_eq!(site.visit(&*header, n).await.result, Some(2));
 }
 
-/// A handle of a login that could not be kept is gone: it is no handle on the session from before.
-#[tokio::test]
-async fn s19_a_handle_of_a_login_that_the_store_did_not_take_is_gone() {
-    let store = FaultyStore::new(MemoryStore::new());
-    let site = Site::new(StoredFactory::new(store.clone()));
-    let begin = async |session: Session| session.insert("n", 0);
-    let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
-    let visit = site.visit(&*cookie, async |session: Session| {
-        session.set_owner("ada").unwrap();
-        store.fail(Call::Replace, Fault::Before(StoreErrorKind::Unavailable));
-        session.handle().unwrap()
-    });
-    let visit = visit.await;
-    assert_eq!(visit.response.status(), 503);
-    store.heal();
-    let mut handle = visit.result;
-    assert_eq!(handle.owner().as_deref(), Some("ada"));
-    handle.insert("ada's", 1).unwrap();
-    assert_eq!(handle.commit().await.unwrap(), Standing::Gone);
-    let look = async |session: Session| session.keys();
-    assert_eq!(site.visit(&*cookie, look).await.result, ["n"]);
-}
-
 /// "Whether the browser keeps the cookie when it is closed": also where the request came with the ticket from before a
 /// periodic renewal.
 #[tokio::test]
@@ -224,31 +201,4 @@ async fn s30_limits_that_are_set_within_the_grace_reach_the_browser() {
     assert_eq!(later.result, Some(REMEMBERED));
     let cookies = [visit.set_cookies(), later.set_cookies()].concat();
     assert!(cookies.iter().any(|cookie| cookie.contains("Max-Age")), "{cookies:?}");
-}
-
-/// A handle on what was to follow a logout that could not be kept is no handle on what was to be over.
-#[tokio::test]
-async fn s64_a_handle_on_what_follows_a_logout_that_failed_is_gone() {
-    let store = FaultyStore::new(MemoryStore::new());
-    let site = Site::new(StoredFactory::new(store.clone()));
-    let begin = async |session: Session| {
-        session.set_owner("ada").unwrap();
-        session.insert("n", 0)
-    };
-    let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
-    let visit = site.visit(&*cookie, async |session: Session| {
-        session.invalidate().unwrap();
-        session.insert("next", 1).unwrap();
-        store.fail(Call::Replace, Fault::Before(StoreErrorKind::Unavailable));
-        session.handle().unwrap()
-    });
-    let visit = visit.await;
-    assert_eq!(visit.response.status(), 503);
-    store.heal();
-    let mut handle = visit.result;
-    handle.insert("of the next one", 1).unwrap();
-    let standing = handle.commit().await.unwrap();
-    let look = async |session: Session| session.keys();
-    assert_eq!(site.visit(&*cookie, look).await.result, ["n"]);
-    assert_eq!(standing, Standing::Gone);
 }

@@ -4,6 +4,7 @@
 
 mod attack_renewal;
 mod bounds;
+mod broken;
 mod candidates;
 mod cookie;
 mod error_page;
@@ -33,6 +34,7 @@ mod stored_handles;
 mod stored_login;
 mod stored_owners;
 mod stored_races;
+mod stored_unkept;
 mod stored_waits;
 mod unserved;
 mod values;

@@ -64,6 +64,11 @@ impl Located {
         (self.expires_at < Timestamp::MAX).then(|| self.expires_at.since(now))
     }
 
+    /// What requests and handles of one session have in common: its record, and the epoch of their rights.
+    pub(super) const fn rights(&self) -> (StoreKey, u32) {
+        (self.key, self.body.epoch)
+    }
+
     pub(super) fn record(&self) -> Record {
         Record::new(self.body.encode(), self.expires_at, self.owner.clone())
     }

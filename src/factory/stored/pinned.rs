@@ -15,7 +15,7 @@ use crate::session::{BoxFuture, ClaimId, Limits, Reloaded, Remote};
 use crate::store::Store;
 use crate::{Entries, Error, Timestamp, Value};
 
-/// What a request has kept: nothing, or this record. Set once.
+/// What a request has kept of what it began: nothing, or this record. Set once.
 pub(super) type Outcome = OnceLock<Option<Arc<Located>>>;
 
 /// A session outside of its request.

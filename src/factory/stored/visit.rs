@@ -25,7 +25,9 @@ pub struct Visit<S> {
     pub(super) ticket: Option<Ticket>,
     /// The place that its ticket leads to, where nothing is.
     pub(super) missing: Option<StoreKey>,
-    /// For the handles on what this request begins: what it has kept, once it has ended.
+    /// The record that its ticket opened, and the rights that the ticket gave.
+    former: Option<(StoreKey, u32)>,
+    /// For the handles on what this request begins: what it has kept of that, once it has ended.
     outcome: OnceLock<Arc<Outcome>>,
     has_ended: AtomicBool,
     /// The flash messages that are claimed by this request.
@@ -54,7 +56,8 @@ impl<S: Store> Visit<S> {
 
     fn new(anchor: Anchor<S>, ticket: Option<Ticket>, missing: Option<StoreKey>) -> Self {
         let (outcome, has_ended, claims) = Default::default();
-        Self { anchor, ticket, missing, outcome, has_ended, claims }
+        let former = anchor.located().map(|located| located.rights());
+        Self { anchor, ticket, missing, former, outcome, has_ended, claims }
     }
 
     /// What the session can do because it is kept here.
@@ -72,11 +75,17 @@ impl<S: Store> Visit<S> {
 
     /// Ends the visit, and tells the handles that wait for it what was kept.
     pub(super) fn has_kept(&self, located: Option<Arc<Located>>) {
-        self.anchor.set_located(located.clone());
+        self.anchor.set_located(located);
         self.has_ended.store(true, Ordering::SeqCst);
         if let Some(outcome) = self.outcome.get() {
-            let _ = outcome.set(located);
+            let _ = outcome.set(self.begun());
         }
+    }
+
+    /// What this request has begun, if it has kept that: another record, or the same under other rights. What it came with
+    /// is none of it, whatever else was kept there.
+    fn begun(&self) -> Option<Arc<Located>> {
+        self.anchor.located().filter(|located| self.former != Some(located.rights()))
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -87,7 +96,7 @@ impl<S: Store> Visit<S> {
     fn outcome(&self) -> Arc<Outcome> {
         let outcome = self.outcome.get_or_init(Arc::default).clone();
         if self.has_ended() {
-            let _ = outcome.set(self.anchor.located());
+            let _ = outcome.set(self.begun());
         }
         outcome
     }
