@@ -95,19 +95,6 @@ async fn s67_a_message_waits_where_the_clearing_that_it_went_with_is_not_kept() 
     assert!(faults.is_empty(), "{faults:?}");
 }
 
-/// "A handle can neither reach the session that follows": not even to end it.
-#[tokio::test]
-async fn s64_a_handle_from_before_a_login_does_not_end_the_session_of_the_login() {
-    let stored = Stored::new();
-    let cookie = stored.begin().await;
-    let mut handle = stored.site.visit(&*cookie, handle).await.result;
-    let login = async |session: Session| session.set_owner("ada").unwrap();
-    let new = stored.site.visit(&*cookie, login).await.cookie().unwrap().to_owned();
-    handle.invalidate().unwrap();
-    assert_eq!(handle.commit().await.unwrap(), Standing::Gone);
-    assert_eq!(stored.look(&new).await, "n=0");
-}
-
 /// A message that a handle has taken is shown to nobody else while the handle lives.
 #[tokio::test(start_paused = true)]
 async fn s67_a_message_that_a_handle_has_taken_is_not_shown_again_while_the_handle_lives() {

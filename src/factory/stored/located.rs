@@ -69,6 +69,14 @@ impl Located {
         (self.key, self.body.epoch)
     }
 
+    /// What stands in its place while it is being removed: nobody's, empty, and over since it began, so that no clock
+    /// takes it for a session.
+    pub(super) fn ended(&self) -> Record {
+        let mut body = self.body.clone();
+        (body.entries, body.claims) = Default::default();
+        Record::new(body.encode(), body.created, None)
+    }
+
     pub(super) fn record(&self) -> Record {
         Record::new(self.body.encode(), self.expires_at, self.owner.clone())
     }

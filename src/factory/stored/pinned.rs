@@ -70,7 +70,7 @@ impl<S: Store> Pinned<S> {
         let (inner, budget) = (&self.anchor.inner, self.anchor.inner.budget());
         self.recall(&budget, commit).await?;
         if commit.is_invalidated() {
-            self.anchor.remove(&budget).await?;
+            self.anchor.remove_own(&budget).await?;
             self.is_gone();
             return Ok(None);
         }
