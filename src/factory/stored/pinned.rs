@@ -145,8 +145,8 @@ impl<S: Store> Remote for Pinned<S> {
         Box::pin(async move { self.anchor.settle_now(&shown, &returned).await })
     }
 
-    fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets {
-        csrf_secrets(self.located().ok().flatten(), now)
+    fn csrf_secrets(&self, now: Timestamp) -> Result<CsrfSecrets, Error> {
+        Ok(csrf_secrets(self.located()?, now))
     }
 
     fn pin(&self, _: bool) -> Arc<dyn Remote> {

@@ -174,8 +174,8 @@ impl<S: Store> Remote for Visit<S> {
         Box::pin(async move { self.anchor.settle_now(&shown, &returned).await })
     }
 
-    fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets {
-        csrf_secrets(self.anchor.located(), now)
+    fn csrf_secrets(&self, now: Timestamp) -> Result<CsrfSecrets, Error> {
+        Ok(csrf_secrets(self.anchor.located(), now))
     }
 
     fn pin(&self, follows: bool) -> Arc<dyn Remote> {
