@@ -1,13 +1,11 @@
 //! One request's visit to a stored session: the ticket that was shown, and an [`Anchor`] on the record that it opens.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Duration;
-
-use tokio::runtime::Handle;
+use std::sync::{Arc, OnceLock};
 
 use super::Inner;
 use super::anchor::Anchor;
+use super::lease::{Lease, Lessee};
 use super::located::{Located, csrf_secrets};
 use super::pinned::{Outcome, Pinned};
 use crate::csrf::CsrfSecrets;
@@ -31,7 +29,7 @@ pub struct Visit<S> {
     outcome: OnceLock<Arc<Outcome>>,
     has_ended: AtomicBool,
     /// The flash messages that are claimed by this request.
-    claims: Mutex<Vec<ClaimId>>,
+    lease: Lease,
 }
 
 impl<S: Store> Visit<S> {
@@ -55,9 +53,9 @@ impl<S: Store> Visit<S> {
     }
 
     fn new(anchor: Anchor<S>, ticket: Option<Ticket>, missing: Option<StoreKey>) -> Self {
-        let (outcome, has_ended, claims) = Default::default();
+        let (outcome, has_ended, lease) = Default::default();
         let former = anchor.located().map(|located| located.rights());
-        Self { anchor, ticket, missing, former, outcome, has_ended, claims }
+        Self { anchor, ticket, missing, former, outcome, has_ended, lease }
     }
 
     /// What the session can do because it is kept here.
@@ -77,6 +75,7 @@ impl<S: Store> Visit<S> {
     pub(super) fn has_kept(&self, located: Option<Arc<Located>>) {
         self.anchor.set_located(located);
         self.has_ended.store(true, Ordering::SeqCst);
+        self.lease.end();
         if let Some(outcome) = self.outcome.get() {
             let _ = outcome.set(self.begun());
         }
@@ -100,23 +99,6 @@ impl<S: Store> Visit<S> {
         }
         outcome
     }
-
-    /// Prolongs the lease of what this request has claimed, as long as it lives.
-    fn keep_claim(self: &Arc<Self>, id: ClaimId) {
-        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        claims.push(id);
-        // Without a limit on calls no timer is used, so that none has to be there.
-        let settings = &self.anchor.inner.settings;
-        let runtime = settings.io_timeout.and_then(|_| Handle::try_current().ok());
-        if let (1, Some(runtime)) = (claims.len(), runtime) {
-            let pause = settings.flash_lease / 2;
-            runtime.spawn(prolong(Arc::downgrade(self), pause));
-        }
-    }
-
-    fn claims(&self) -> Vec<ClaimId> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 impl<S> Drop for Visit<S> {
@@ -128,17 +110,13 @@ impl<S> Drop for Visit<S> {
     }
 }
 
-/// Prolongs the lease of a visit's claims until it has ended.
-async fn prolong<S: Store>(visit: Weak<Visit<S>>, pause: Duration) {
-    loop {
-        tokio::time::sleep(pause).await;
-        let Some(visit) = visit.upgrade() else { return };
-        if visit.has_ended() {
-            return;
-        }
-        if let Err(error) = visit.anchor.prolong(&visit.claims()).await {
-            tracing::warn!(%error, "the lease of flash messages could not be prolonged");
-        }
+impl<S: Store> Lessee<S> for Visit<S> {
+    fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    fn anchor(&self) -> &Anchor<S> {
+        &self.anchor
     }
 }
 
@@ -160,7 +138,7 @@ impl<S: Store> Remote for Visit<S> {
         Box::pin(async move {
             let claimed = self.anchor.claim(&key, id).await?;
             if !claimed.is_empty() {
-                self.keep_claim(id);
+                Lease::hold(&self, id);
             }
             Ok(claimed)
         })
