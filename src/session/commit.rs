@@ -270,13 +270,18 @@ impl Commit {
 
     /// Leaves out of the work what cannot take effect, or must not, because of how the request ended.
     ///
-    /// | ended | changes | flash messages taken | a new ticket, a gained owner | logout, limits, lost owner, CSRF secret |
-    /// |---|---|---|---|---|
-    /// | shown | kept | gone | take effect | take effect |
-    /// | unseen | kept | wait again | take effect | take effect |
-    /// | failed | kept, by setting | wait again | take effect | take effect |
-    /// | broken | kept, by setting, unless they go with a new ticket | wait again | do not | take effect |
-    /// | cancelled | dropped: half of them is neither their work nor nothing | wait again | do not | take effect |
+    /// | ended | changes | flash messages taken | a new ticket, a gained owner | limits, CSRF secret | logout, lost owner |
+    /// |---|---|---|---|---|---|
+    /// | shown | kept | gone | take effect | take effect | take effect |
+    /// | unseen | kept | wait again | take effect | take effect | take effect |
+    /// | failed | kept, by setting | wait again | take effect | take effect | take effect |
+    /// | broken | kept, by setting (¹) | wait again | do not | take effect (¹) | take effect |
+    /// | cancelled | dropped (²) | wait again | do not | take effect (¹) | take effect |
+    ///
+    /// ¹ unless the request wished for a new ticket or gained an owner: then whatever else it wished goes with that, be it
+    /// from before that call or after it. What is for the one who signs in cannot be told from the rest.
+    ///
+    /// ² because half of them is neither the handler's work nor nothing.
     pub(super) fn settle_ending(&mut self) {
         match self.work.ending {
             Ending::Shown => {}
@@ -312,14 +317,14 @@ impl Commit {
     fn withhold_rights(&mut self) {
         let Work { wishes, usage, .. } = &mut *self.work;
         let loses_owner = matches!(wishes.owner, Some(None));
-        let has_gained = wishes.renew && !loses_owner || usage.switched;
-        (wishes.renew, usage.switched) = (false, false);
-        if !loses_owner {
-            wishes.owner = None;
-        }
-        wishes.csrf = wishes.csrf.filter(|made| made.old_dies);
-        if has_gained {
+        if usage.switched || wishes.renew && !loses_owner {
+            usage.switched = false;
+            *wishes = Wishes { owner: loses_owner.then_some(None), ..Wishes::default() };
             self.drop_changes();
+        } else {
+            wishes.renew = false;
+            // One that came with the ticket alone.
+            wishes.csrf = wishes.csrf.filter(|made| made.old_dies);
         }
     }
 

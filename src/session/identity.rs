@@ -11,7 +11,8 @@ use crate::Error;
 pub struct Gone;
 
 /// Ticket, owner and limits. Each of these takes effect with the response, whatever its status. Where there is none, because
-/// the handler panicked or was given up, there is no new ticket, and no owner is gained (S27).
+/// the handler panicked or was given up, there is no new ticket, and no owner is gained; nor is anything else kept that a
+/// request with such a wish did (S27).
 impl Session {
     /// Gives the visitor a new ticket and kills the old one, when the handler has answered. The data stays.
     ///
