@@ -534,8 +534,9 @@ impl Session {
             usage: state.usage,
             wishes: std::mem::take(&mut state.wishes),
             claims: Claims {
-                shown: ids(shown).chain(spent).collect(),
+                shown: ids(shown).chain(spent.iter().copied()).collect(),
                 returned: ids(returned).collect(),
+                cleared: spent,
             },
             ending,
         });

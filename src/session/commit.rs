@@ -110,6 +110,8 @@ pub(crate) struct Claims {
     pub(crate) shown: Vec<ClaimId>,
     /// Those that have to wait for another request.
     pub(crate) returned: Vec<ClaimId>,
+    /// Of those that count as shown the ones that nobody may have seen: they were cleared with the session.
+    pub(super) cleared: Vec<ClaimId>,
 }
 
 impl Claims {
@@ -330,16 +332,22 @@ impl Commit {
 
     /// Flash messages that were claimed are to wait for another request.
     pub(crate) fn return_claims(&mut self) {
-        let Claims { shown, returned } = &mut self.work.claims;
+        let Claims { shown, returned, .. } = &mut self.work.claims;
         returned.append(shown);
     }
 
-    /// Forgets what was changed in the data. What was wished for the session as a whole stays.
+    /// Forgets what was changed in the data. What was wished for the session as a whole stays. Messages that were taken and
+    /// then cleared wait again: the clearing is forgotten too.
     pub(crate) fn drop_changes(&mut self) {
-        let Work { usage, changes, opened, entries, .. } = &mut *self.work;
+        let Work { usage, changes, opened, entries, claims, .. } = &mut *self.work;
         *changes = Changes::default();
         usage.wrote = false;
         usage.marked = false;
+        if !claims.cleared.is_empty() {
+            claims.shown.retain(|id| !claims.cleared.contains(id));
+            // They were taken before the others.
+            claims.returned.splice(0..0, claims.cleared.drain(..));
+        }
         *entries = if usage.begins_anew() { Entries::new() } else { opened.clone() };
     }
 

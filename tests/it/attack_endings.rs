@@ -68,52 +68,6 @@ async fn broken<F: AsyncFnOnce(Session) + 'static>(
     settle().await;
 }
 
-/// What was cleared goes with the clearing; where the clearing is not kept, and nobody saw the message, it waits.
-#[tokio::test]
-async fn s67_a_message_waits_where_the_clearing_that_it_went_with_is_not_kept() {
-    let mut faults = Vec::new();
-    for how in ["dropped", "panic with renew", "500"] {
-        let stored = Stored::with(|builder| builder.keep_on_error(false));
-        let flash = async |session: Session| session.flash("saved").unwrap();
-        let cookie = stored.site.visit(None, flash).await.cookie().unwrap().to_owned();
-        let act = async move |session: Session| {
-            assert_eq!(session.pop_flash::<String>("").await.unwrap(), ["saved"]);
-            session.clear().unwrap();
-            if how == "panic with renew" {
-                session.renew().unwrap();
-            }
-        };
-        match how {
-            "500" => drop(stored.site.respond(&*cookie, with_status(500), act).await),
-            "dropped" => broken(&stored, &cookie, "dropped", act).await,
-            _ => broken(&stored, &cookie, "panic", act).await,
-        }
-        if stored.look(&cookie).await != "_f_=[\"saved\"]" {
-            faults.push(how);
-        }
-    }
-    assert!(faults.is_empty(), "{faults:?}");
-}
-
-/// A message that a handle has taken is shown to nobody else while the handle lives.
-#[tokio::test(start_paused = true)]
-async fn s67_a_message_that_a_handle_has_taken_is_not_shown_again_while_the_handle_lives() {
-    let stored = Stored::with(|builder| builder.flash_lease(seconds(30)));
-    let flash = async |session: Session| session.flash("saved").unwrap();
-    let cookie = stored.site.visit(None, flash).await.cookie().unwrap().to_owned();
-    let handle = stored.site.visit(&*cookie, handle).await.result;
-    assert_eq!(handle.pop_flash::<String>("").await.unwrap(), ["saved"]);
-    let mut others = 0;
-    for _ in 0..5 {
-        stored.clock.advance(seconds(15));
-        tokio::time::sleep(seconds(15)).await;
-        let pop = async |session: Session| session.pop_flash::<String>("").await.unwrap().len();
-        others += stored.site.visit(&*cookie, pop).await.result;
-    }
-    assert_eq!(others, 0);
-    drop(handle);
-}
-
 /// What is documented: "Each of these takes effect even if the handler then fails, panics or is given up."
 #[tokio::test]
 async fn s27_limits_take_effect_however_the_request_ends() {
