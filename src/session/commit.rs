@@ -262,7 +262,10 @@ impl Commit {
     /// Whether there is something that is worth a session: one that holds nothing is not kept (S15).
     pub(crate) fn holds_something(&self) -> bool {
         let Work { wishes, entries, .. } = &*self.work;
-        matches!(wishes.owner, Some(Some(_))) || wishes.csrf.is_some() || !entries.is_empty()
+        let is_wished = matches!(wishes.owner, Some(Some(_)))
+            || matches!(wishes.limits, Some(Some(_)))
+            || wishes.csrf.is_some();
+        is_wished || !entries.is_empty()
     }
 
     /// Whether the session was given to another owner, and begins anew for it.

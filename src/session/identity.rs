@@ -85,7 +85,7 @@ impl Session {
     }
 
     /// Gives this session limits of its own, which it keeps ("remember me"), or with `None` those of the factory
-    /// again.
+    /// again. A visitor without a session is given one for limits of its own.
     ///
     /// # Errors
     /// [`Error::Setting`] for a limit of zero; then nothing is changed. [`Error::Closed`]; [`Error::NotSupported`] where

@@ -43,15 +43,6 @@ async fn broken(stored: &Stored, cookie: &str, panics: bool, act: fn(&Session)) 
 const REMEMBERED: Limits =
     Limits { idle: Some(Duration::from_secs(60)), absolute: None, persistent: true };
 
-/// What is asked of a session that is not there is done or refused, and not forgotten.
-#[tokio::test]
-async fn r54_limits_of_a_visitor_without_a_session_are_not_forgotten() {
-    let stored = Stored::new();
-    let set = async |session: Session| session.set_limits(REMEMBERED).is_err();
-    let visit = stored.site.visit(None, set).await;
-    assert!(visit.result || visit.cookie().is_some(), "neither refused nor kept");
-}
-
 /// Who comes after a forgotten owner, in one request, gets nothing of that one's.
 #[tokio::test]
 async fn s21_another_owner_in_the_place_of_a_forgotten_one_begins_with_nothing() {
