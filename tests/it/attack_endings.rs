@@ -6,12 +6,11 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use cloakroom::session::{Limits, SessionHandle, Standing};
+use cloakroom::session::{Limits, Standing};
 use cloakroom::store::{MemoryStore, StoreErrorKind};
 use cloakroom::testing::{Call, Fault, FaultyStore};
 use cloakroom::{Session, StoredFactory};
-use http::{Response, StatusCode};
-use std::sync::{Arc, Mutex};
+use http::Response;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::site::{Site, Stored, with_cookie};
@@ -20,20 +19,10 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn with_status(status: u16) -> Response<String> {
-    let mut response = Response::default();
-    *response.status_mut() = StatusCode::from_u16(status).unwrap();
-    response
-}
-
 async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
-}
-
-async fn handle(session: Session) -> SessionHandle {
-    session.handle().unwrap()
 }
 
 /// A request that ends without a response: the client goes away, or the handler panics, or its service fails.

@@ -1,43 +1,14 @@
-//! Attacks on what a broken request leaves, on tokens of handles, and on wishes that come to nothing.
+//! Attacks on handles, and on wishes that come to nothing.
 
-use std::future::pending;
-use std::task::{Context, Waker};
 use std::time::Duration;
 
 use cloakroom::session::{Limits, SessionHandle, Standing};
-use cloakroom::store::{MemoryStore, StoreErrorKind};
-use cloakroom::testing::{Call, Fault, FaultyStore};
-use cloakroom::{Error, Session, StoredFactory};
-use http::Response;
-use tower::{Layer, Service, service_fn};
+use cloakroom::Session;
 
-use crate::site::{Site, Stored, with_cookie};
+use crate::site::{Site, Stored};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
-}
-
-async fn settle() {
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
-    }
-}
-
-/// A request that ends without a response.
-async fn broken(stored: &Stored, cookie: &str, panics: bool, act: fn(&Session)) {
-    let service = service_fn(|request| async move {
-        let session = Session::of(&request).await.unwrap();
-        act(&session);
-        assert!(!panics, "on purpose");
-        pending::<Result<Response<String>, &str>>().await
-    });
-    let mut service = stored.site.layer().layer(service);
-    let mut response = Box::pin(service.call(with_cookie(cookie)));
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let _ = response.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    }));
-    drop(response);
-    settle().await;
 }
 
 const REMEMBERED: Limits =
