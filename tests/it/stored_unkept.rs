@@ -248,3 +248,24 @@ async fn s51_a_handle_has_no_token_of_a_login_that_is_not_there_yet() {
         assert!(stored.site.visit(&*new, is_good).await.result, "the page's token stays");
     }
 }
+
+#[tokio::test]
+async fn s27_s74_an_end_by_a_handle_that_the_store_failed_can_be_tried_again() {
+    for call in [Call::Replace, Call::Remove] {
+        for fault in [Fault::Before, Fault::After] {
+            let memory = MemoryStore::new();
+            let store = FaultyStore::new(memory.clone());
+            let site = Site::new(StoredFactory::new(store.clone()));
+            let begin = async |session: Session| session.insert("n", 0);
+            let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
+            let handle = async |session: Session| session.handle().unwrap();
+            let mut handle = site.visit(&*cookie, handle).await.result;
+            handle.invalidate().unwrap();
+            store.fail(call, fault(StoreErrorKind::TimedOut));
+            assert!(matches!(handle.commit().await, Err(Error::Store { .. })));
+            store.heal();
+            assert_eq!(handle.commit().await.unwrap(), Standing::Gone, "{call:?}");
+            assert_eq!(memory.counts().records, 0, "{call:?}");
+        }
+    }
+}
