@@ -18,7 +18,8 @@ impl Session {
     /// is given one. A response whose handler asked for a token is kept out of shared caches.
     ///
     /// # Errors
-    /// [`Error::Random`]; [`Error::Closed`] if a token has to be made after the response has begun.
+    /// [`Error::Random`]; [`Error::Closed`] if a token has to be made after the response has begun. [`Error::NotYet`] on a
+    /// [handle](crate::session::SessionHandle) on what a request begins, before that has ended: the token is not known.
     #[doc(alias = "get_csrf_token")]
     pub fn csrf_token(&self) -> Result<CsrfToken, Error> {
         CsrfToken::new(&self.own_token()?, self.random())
@@ -40,7 +41,7 @@ impl Session {
                 let key = key.ok_or(Error::NotSupported { what: "a token for a single form" })?;
                 TokenBytes::Derived(form.tag(key, text.as_bytes()))
             }
-            (_, own) => match self.csrf_secret(&self.lock()) {
+            (_, own) => match self.csrf_secret(&self.lock())? {
                 Some(secret) => secret.form_token(form),
                 None => own,
             },
@@ -89,8 +90,10 @@ impl Session {
             }
             TokenSource::Secret => {
                 let is_moved = state.wishes.csrf.is_some() || state.usage.begins_anew();
-                let former = if is_moved { None } else { self.kept_csrf_secrets().former };
-                let secrets = [self.csrf_secret(&state), former];
+                let kept = if is_moved { None } else { self.kept_csrf_secrets().ok() };
+                let former = kept.and_then(|kept| kept.former);
+                // A handle on what is not there yet has no token.
+                let secrets = [self.csrf_secret(&state).ok().flatten(), former];
                 secrets.into_iter().flatten().any(|secret| {
                     secret.token().accepts(supplied)
                         || form.is_some_and(|form| secret.form_token(form).accepts(supplied))
@@ -127,7 +130,7 @@ impl Session {
         let state = self.lock();
         match &self.facts().csrf {
             TokenSource::Value { .. } => state.stored_token().is_some(),
-            TokenSource::Secret => self.csrf_secret(&state).is_some(),
+            TokenSource::Secret => matches!(self.csrf_secret(&state), Ok(Some(_))),
         }
     }
 
@@ -136,7 +139,7 @@ impl Session {
         state.usage.has_token = true;
         let stored = match &self.facts().csrf {
             TokenSource::Value { .. } => state.stored_token().map(TokenBytes::Text),
-            TokenSource::Secret => self.csrf_secret(&state).map(|secret| secret.token()),
+            TokenSource::Secret => self.csrf_secret(&state)?.map(|secret| secret.token()),
         };
         drop(state);
         stored.map_or_else(|| self.make_token(), Ok)
@@ -175,19 +178,19 @@ impl Session {
     }
 
     /// The secret that tokens come from now, if they come from one and there is one.
-    fn csrf_secret(&self, state: &State) -> Option<CsrfSecret> {
-        match (&self.facts().csrf, state.wishes.csrf) {
+    fn csrf_secret(&self, state: &State) -> Result<Option<CsrfSecret>, Error> {
+        Ok(match (&self.facts().csrf, state.wishes.csrf) {
             (TokenSource::Value { .. }, _) => None,
             (TokenSource::Secret, Some(made)) => Some(made.secret),
             (TokenSource::Secret, None) if state.usage.begins_anew() => None,
-            (TokenSource::Secret, None) => self.kept_csrf_secrets().current,
-        }
+            (TokenSource::Secret, None) => self.kept_csrf_secrets()?.current,
+        })
     }
 
-    fn kept_csrf_secrets(&self) -> CsrfSecrets {
+    fn kept_csrf_secrets(&self) -> Result<CsrfSecrets, Error> {
         let facts = self.facts();
         let server = facts.server.as_ref();
-        server.map(|server| server.remote.csrf_secrets(facts.now)).unwrap_or_default()
+        server.map_or_else(|| Ok(CsrfSecrets::default()), |it| it.remote.csrf_secrets(facts.now))
     }
 }
 

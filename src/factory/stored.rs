@@ -27,6 +27,7 @@ mod builder;
 mod claims;
 mod commit;
 mod event;
+mod lease;
 mod located;
 mod next;
 mod owner;

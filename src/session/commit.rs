@@ -260,7 +260,10 @@ impl Commit {
     /// Whether there is something that is worth a session: one that holds nothing is not kept (S15).
     pub(crate) fn holds_something(&self) -> bool {
         let Work { wishes, entries, .. } = &*self.work;
-        matches!(wishes.owner, Some(Some(_))) || wishes.csrf.is_some() || !entries.is_empty()
+        let is_wished = matches!(wishes.owner, Some(Some(_)))
+            || matches!(wishes.limits, Some(Some(_)))
+            || wishes.csrf.is_some();
+        is_wished || !entries.is_empty()
     }
 
     /// Whether the session was given to another owner, and begins anew for it.
@@ -270,13 +273,18 @@ impl Commit {
 
     /// Leaves out of the work what cannot take effect, or must not, because of how the request ended.
     ///
-    /// | ended | changes | flash messages taken | a new ticket, a gained owner | logout, limits, lost owner, CSRF secret |
-    /// |---|---|---|---|---|
-    /// | shown | kept | gone | take effect | take effect |
-    /// | unseen | kept | wait again | take effect | take effect |
-    /// | failed | kept, by setting | wait again | take effect | take effect |
-    /// | broken | kept, by setting, unless they go with a new ticket | wait again | do not | take effect |
-    /// | cancelled | dropped: half of them is neither their work nor nothing | wait again | do not | take effect |
+    /// | ended | changes | flash messages taken | a new ticket, a gained owner | limits, CSRF secret | logout, lost owner |
+    /// |---|---|---|---|---|---|
+    /// | shown | kept | gone | take effect | take effect | take effect |
+    /// | unseen | kept | wait again | take effect | take effect | take effect |
+    /// | failed | kept, by setting | wait again | take effect | take effect | take effect |
+    /// | broken | kept, by setting (¹) | wait again | do not | take effect (¹) | take effect |
+    /// | cancelled | dropped (²) | wait again | do not | take effect (¹) | take effect |
+    ///
+    /// ¹ unless the request wished for a new ticket or gained an owner: then whatever else it wished goes with that, be it
+    /// from before that call or after it. What is for the one who signs in cannot be told from the rest.
+    ///
+    /// ² because half of them is neither the handler's work nor nothing.
     pub(super) fn settle_ending(&mut self) {
         match self.work.ending {
             Ending::Shown => {}
@@ -312,14 +320,14 @@ impl Commit {
     fn withhold_rights(&mut self) {
         let Work { wishes, usage, .. } = &mut *self.work;
         let loses_owner = matches!(wishes.owner, Some(None));
-        let has_gained = wishes.renew && !loses_owner || usage.switched;
-        (wishes.renew, usage.switched) = (false, false);
-        if !loses_owner {
-            wishes.owner = None;
-        }
-        wishes.csrf = wishes.csrf.filter(|made| made.old_dies);
-        if has_gained {
+        if usage.switched || wishes.renew && !loses_owner {
+            usage.switched = false;
+            *wishes = Wishes { owner: loses_owner.then_some(None), ..Wishes::default() };
             self.drop_changes();
+        } else {
+            wishes.renew = false;
+            // One that came with the ticket alone.
+            wishes.csrf = wishes.csrf.filter(|made| made.old_dies);
         }
     }
 
@@ -347,10 +355,12 @@ impl Commit {
         self.work.usage.has_token
     }
 
-    /// Whether something has to be kept even if nobody waits for the response any more.
+    /// Whether something has to be kept, or a handle waits to be told that nothing is, even if nobody waits for the
+    /// response any more.
     pub(crate) fn must_be_kept(&self) -> bool {
         let Work { usage, wishes, changes, claims, .. } = &*self.work;
-        wishes.has_any() || usage.begins_anew() || !changes.is_empty() || !claims.is_empty()
+        let is_changed = usage.begins_anew() || !changes.is_empty() || !claims.is_empty();
+        is_changed || usage.handled || wishes.has_any()
     }
 }
 

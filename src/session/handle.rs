@@ -139,7 +139,8 @@ impl Session {
     ///
     /// It starts with a copy of what this request sees, its own changes included, and shares nothing with the request.
     /// Taken of a session that this request begins, or after a call that renews its ticket, it can be used once the
-    /// response has begun; taken before such a call, it is a handle on the session from before, and gone.
+    /// response has begun, and is gone if that was not kept; taken before such a call, it is a handle on the session from
+    /// before, and gone.
     ///
     /// # Errors
     /// [`Error::NotSupported`] where sessions are not kept on a server.

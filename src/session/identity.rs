@@ -11,7 +11,8 @@ use crate::Error;
 pub struct Gone;
 
 /// Ticket, owner and limits. Each of these takes effect with the response, whatever its status. Where there is none, because
-/// the handler panicked or was given up, there is no new ticket, and no owner is gained (S27).
+/// the handler panicked or was given up, there is no new ticket, and no owner is gained; nor is anything else kept that a
+/// request with such a wish did (S27).
 impl Session {
     /// Gives the visitor a new ticket and kills the old one, when the handler has answered. The data stays.
     ///
@@ -84,7 +85,7 @@ impl Session {
     }
 
     /// Gives this session limits of its own, which it keeps ("remember me"), or with `None` those of the factory
-    /// again.
+    /// again. A visitor without a session is given one for limits of its own.
     ///
     /// # Errors
     /// [`Error::Setting`] for a limit of zero, and for an absolute limit that the session has passed already; then nothing

@@ -37,8 +37,8 @@ pub(crate) trait Remote: Send + Sync {
         returned: Vec<ClaimId>,
     ) -> BoxFuture<'_, Result<(), Error>>;
 
-    /// What CSRF tokens are derived from at this time.
-    fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets;
+    /// What CSRF tokens are derived from at this time; [`Error::NotYet`] where it is not known yet.
+    fn csrf_secrets(&self, now: Timestamp) -> Result<CsrfSecrets, Error>;
 
     /// The same session for a handle: of the record as this request has it, or, where `follows`, as it will have kept it.
     fn pin(&self, follows: bool) -> Arc<dyn Remote>;
@@ -91,8 +91,8 @@ impl Remote for Nowhere {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn csrf_secrets(&self, _: Timestamp) -> CsrfSecrets {
-        CsrfSecrets::default()
+    fn csrf_secrets(&self, _: Timestamp) -> Result<CsrfSecrets, Error> {
+        Ok(CsrfSecrets::default())
     }
 
     fn pin(&self, _: bool) -> Arc<dyn Remote> {

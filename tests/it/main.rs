@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
-mod attack_renewal;
 mod bounds;
+mod broken;
 mod candidates;
 mod cookie;
 mod error_page;
@@ -31,11 +31,14 @@ mod stored_endings;
 mod stored_faults;
 mod stored_flash;
 mod stored_handles;
+mod stored_leases;
 mod stored_limits;
 mod stored_login;
 mod stored_owners;
 mod stored_races;
+mod stored_renewals;
 mod stored_sweeps;
+mod stored_unkept;
 mod stored_waits;
 mod unserved;
 mod values;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use cloakroom::ConfigError;
 use cloakroom::cookie::CookieSettings;
 use cloakroom::session::Limits;
 use cloakroom::testing::FixedRandom;
+use cloakroom::{ConfigError, Session};
 
 use crate::site::Stored;
 
@@ -245,6 +245,26 @@ async fn a_session_can_have_limits_of_its_own() {
     assert!(!back.set_cookies()[0].contains("Max-Age"));
     stored.clock.advance(seconds(61));
     assert_eq!(stored.look(&cookie).await, "", "the factory's limits hold again");
+}
+
+#[tokio::test]
+async fn r54_limits_of_a_visitor_without_a_session_begin_one() {
+    let limits =
+        Limits { idle: Some(seconds(1000)), absolute: Some(seconds(5000)), persistent: true };
+    let stored = Stored::new();
+    let set = async |session: Session| session.set_limits(limits).unwrap();
+    let visit = stored.site.visit(None, set).await;
+    assert!(visit.set_cookies()[0].contains("; Max-Age=5000;"), "{:?}", visit.set_cookies());
+    let kept = async |session: Session| (session.is_new(), session.limits());
+    assert_eq!(stored.site.visit(visit.cookie(), kept).await.result, (false, Some(limits)));
+    let after_the_end = async |session: Session| {
+        session.invalidate().unwrap();
+        session.set_limits(limits).unwrap();
+    };
+    let next = stored.site.visit(visit.cookie(), after_the_end).await;
+    assert_eq!(stored.site.visit(next.cookie(), kept).await.result, (false, Some(limits)));
+    let none = async |session: Session| session.set_limits(None).unwrap();
+    assert!(stored.site.visit(None, none).await.set_cookies().is_empty(), "it has them without");
 }
 
 #[tokio::test]

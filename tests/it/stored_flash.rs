@@ -139,24 +139,6 @@ async fn s67_messages_come_back_before_those_that_came_later() {
 }
 
 #[tokio::test]
-async fn s67_after_a_crash_messages_come_back_when_the_lease_ends() {
-    let stored = Stored::with(|builder| builder.flash_lease(Duration::from_secs(30)));
-    let cookie = with_message(&stored).await;
-    let visit = stored.site.visit(&*cookie, async |session| {
-        assert_eq!(pop(session.clone()).await, ["saved"]);
-        // The process dies here: from now on nothing of this request reaches the store.
-        let at_once = peek(&stored, &cookie).await;
-        stored.clock.advance(Duration::from_secs(29));
-        let later = peek(&stored, &cookie).await;
-        stored.clock.advance(Duration::from_secs(1));
-        let after = stored.site.visit(&*cookie, pop).await.result;
-        (at_once.len() + later.len(), after)
-    });
-    assert_eq!(visit.await.result, (0, vec!["saved".to_owned()]));
-    assert!(peek(&stored, &cookie).await.is_empty());
-}
-
-#[tokio::test]
 async fn s67_what_cannot_be_read_stays() {
     let stored = Stored::new();
     let cookie = with_message(&stored).await;
@@ -244,28 +226,6 @@ async fn s67_a_node_whose_clock_is_ahead_leaves_the_message_to_who_has_it() {
     let (own, other) = visit.await.result;
     assert_eq!((own.len(), other.len()), (1, 0));
     assert!(elsewhere.visit(&*cookie, pop).await.result.is_empty());
-}
-
-#[tokio::test(start_paused = true)]
-async fn s67_a_page_that_takes_longer_than_the_lease_keeps_its_message() {
-    let stored = Stored::with(|builder| builder.flash_lease(Duration::from_secs(30)));
-    let cookie = with_message(&stored).await;
-    let visit = stored.site.visit(&*cookie, async |session| {
-        let own = pop(session).await;
-        let mut others = 0;
-        for _ in 0..10 {
-            stored.clock.advance(Duration::from_secs(15));
-            tokio::time::sleep(Duration::from_secs(15)).await;
-            others += stored.site.visit(&*cookie, pop).await.result.len();
-        }
-        (own.len(), others)
-    });
-    assert_eq!(visit.await.result, (1, 0));
-    assert!(peek(&stored, &cookie).await.is_empty());
-    // Nobody prolongs anything for a request that has ended.
-    let versions = || tokio::time::sleep(Duration::from_secs(100));
-    versions().await;
-    assert!(peek(&stored, &cookie).await.is_empty());
 }
 
 #[tokio::test]

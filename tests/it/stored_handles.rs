@@ -271,3 +271,68 @@ async fn s64_a_handle_on_a_session_that_nothing_was_put_into_is_gone_when_its_re
     let (mut handle, _session) = visit.await.result;
     assert_eq!(handle.reload().await.unwrap(), Standing::Gone);
 }
+
+#[tokio::test]
+async fn s64_a_handle_ends_its_own_session_and_none_that_followed() {
+    let acts: [fn(&Session); 5] = [
+        |session| session.renew().unwrap(),
+        |session| session.set_owner("ada").unwrap(),
+        |session| session.set_owner("bob").unwrap(),
+        |session| session.forget_owner().unwrap(),
+        |session| session.invalidate().unwrap(),
+    ];
+    for (at, act) in acts.into_iter().enumerate() {
+        let stored = Stored::new();
+        let begun =
+            stored.site.visit(None, async |session| session.set_owner("ada").unwrap()).await;
+        let cookie = begun.cookie().unwrap();
+        let mut handle = stored.site.visit(cookie, handle).await.result;
+        let visit = stored.site.visit(cookie, async |session| {
+            act(&session);
+            session.insert("next", 1).unwrap();
+        });
+        let visit = visit.await;
+        handle.invalidate().unwrap();
+        assert_eq!(handle.commit().await.unwrap(), Standing::Gone);
+        assert_eq!(stored.look(visit.cookie().unwrap()).await, "next=1", "act {at}");
+    }
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    let mut handle = stored.site.visit(&*cookie, handle).await.result;
+    stored.site.visit(&*cookie, async |session| session.insert("n", 1)).await.result.unwrap();
+    handle.invalidate().unwrap();
+    assert_eq!(handle.commit().await.unwrap(), Standing::Gone);
+    assert_eq!(
+        stored.store.counts().records,
+        0,
+        "what others wrote under the same rights goes along"
+    );
+}
+
+#[tokio::test]
+async fn s64_a_login_while_a_handle_ends_the_session_is_whole_or_gone() {
+    use std::task::{Context, Waker};
+    let mut ended = [0, 0];
+    for polls in 0..12 {
+        let store = MemoryStore::new();
+        let site = Site::new(StoredFactory::new(crate::yielding::Yielding(store.clone())));
+        let visit = site.visit(None, async |session| session.insert("n", 0)).await;
+        let cookie = visit.cookie().unwrap().to_owned();
+        let mut handle = site.visit(&*cookie, handle).await.result;
+        handle.invalidate().unwrap();
+        let mut commit = Box::pin(handle.commit());
+        let visit = site.visit(&*cookie, async |session| {
+            session.set_owner("ada").unwrap();
+            let mut context = Context::from_waker(Waker::noop());
+            (0..polls).any(|_| commit.as_mut().poll(&mut context).is_ready())
+        });
+        let visit = visit.await;
+        if !visit.result {
+            assert_eq!(commit.await.unwrap(), Standing::Gone);
+        }
+        let signed_in = usize::from(visit.cookie().is_some());
+        assert_eq!(store.counts().records, signed_in, "after {polls} polls");
+        ended[signed_in] += 1;
+    }
+    assert!(ended[0] > 0 && ended[1] > 0, "{ended:?}: both orders have been there");
+}

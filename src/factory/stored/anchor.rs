@@ -136,16 +136,6 @@ impl<S: Store> Anchor<S> {
         self.amend(budget, seen, |body| body.settle(shown, returned)).await
     }
 
-    /// Has claims wait for another lease.
-    pub(super) async fn prolong(&self, claims: &[ClaimId]) -> Result<(), Error> {
-        let Some(seen) = self.located() else { return Ok(()) };
-        let extend = |body: &mut Body| {
-            let until = self.now().saturating_add(self.inner.settings.flash_lease);
-            body.claims.extend(claims, until)
-        };
-        self.amend(&self.inner.budget(), seen, extend).await.map(drop)
-    }
-
     /// Does what `edit` does to claims, until it holds or changes nothing, whatever the session's rights are by now: a
     /// message is whoever's who took it.
     async fn amend(

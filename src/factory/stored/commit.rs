@@ -14,7 +14,7 @@ use crate::cookie::SetCookies;
 use crate::factory::plan::{Arrival, Due, Plan, Wish, plan};
 use crate::factory::{Commit, Origin};
 use crate::session::Claims;
-use crate::store::{Created, Record, Store, StoreKey, Touched};
+use crate::store::{Created, Record, Replaced, Store, StoreKey, Touched};
 use crate::ticket::Ticket;
 
 /// How often a new place is looked for. One try in 2^128 needs a second.
@@ -289,6 +289,32 @@ impl<S: Store> Anchor<S> {
         }
         self.set_located(None);
         Ok(())
+    }
+
+    /// Removes the session if its rights are those that it was opened with. A store removes whatever is there, so the record
+    /// is first replaced by one that has ended: nobody signs in behind that.
+    pub(super) async fn remove_own(&self, budget: &Budget) -> Result<(), Error> {
+        let Some(mut seen) = self.located() else { return Ok(()) };
+        let inner = &self.inner;
+        for attempt in 0.. {
+            let ended = seen.ended();
+            let asked = inner.store.replace(&seen.key, seen.version, &ended);
+            let Replaced::Conflict(stored) = inner.call(budget, "kept", asked).await? else {
+                break;
+            };
+            if stored.record == ended {
+                break; // by an earlier attempt
+            }
+            let other = Located::read("kept", seen.key, stored, self.now())?;
+            if other.rights() != seen.rights() {
+                return Ok(());
+            }
+            seen = other;
+            if !budget.pause(attempt).await {
+                return Err(Error::Busy { attempts: attempt as usize + 1 });
+            }
+        }
+        self.remove(budget).await
     }
 
     async fn confirm(&self, budget: &Budget, key: &StoreKey) -> Result<(), Error> {

@@ -64,6 +64,19 @@ impl Located {
         (self.expires_at < Timestamp::MAX).then(|| self.expires_at.since(now))
     }
 
+    /// What requests and handles of one session have in common: its record, and the epoch of their rights.
+    pub(super) const fn rights(&self) -> (StoreKey, u32) {
+        (self.key, self.body.epoch)
+    }
+
+    /// What stands in its place while it is being removed: nobody's, empty, and over since it began, so that no clock
+    /// takes it for a session.
+    pub(super) fn ended(&self) -> Record {
+        let mut body = self.body.clone();
+        (body.entries, body.claims) = Default::default();
+        Record::new(body.encode(), body.created, None)
+    }
+
     pub(super) fn record(&self) -> Record {
         Record::new(self.body.encode(), self.expires_at, self.owner.clone())
     }

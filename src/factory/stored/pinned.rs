@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::Event;
 use super::anchor::{Anchor, Unwritten, Written};
 use super::budget::Budget;
+use super::lease::{Lease, Lessee};
 use super::located::{Located, csrf_secrets};
 use crate::csrf::CsrfSecrets;
 use crate::factory::{Commit, Opened};
-use crate::session::{BoxFuture, ClaimId, Limits, Reloaded, Remote};
+use crate::session::{BoxFuture, ClaimId, Claims, Limits, Reloaded, Remote};
 use crate::store::Store;
 use crate::{Entries, Error, Timestamp, Value};
 
-/// What a request has kept: nothing, or this record. Set once.
+/// What a request has kept of what it began: nothing, or this record. Set once.
 pub(super) type Outcome = OnceLock<Option<Arc<Located>>>;
 
 /// A session outside of its request.
@@ -25,11 +26,13 @@ pub(super) struct Pinned<S> {
     outcome: Option<Arc<Outcome>>,
     /// What was offered last without an answer that it was taken, and how many changes of the handle were in it.
     offered: Mutex<Option<(Arc<Located>, usize)>>,
+    /// The flash messages that were taken, until it is kept.
+    lease: Lease,
 }
 
 impl<S: Store> Pinned<S> {
     pub(super) fn new(anchor: Anchor<S>, outcome: Option<Arc<Outcome>>) -> Self {
-        Self { anchor, outcome, offered: Mutex::default() }
+        Self { anchor, outcome, offered: Mutex::default(), lease: Lease::default() }
     }
 
     /// The record that this is a handle on, as it was seen last; `None` if it was ended.
@@ -70,7 +73,7 @@ impl<S: Store> Pinned<S> {
         let (inner, budget) = (&self.anchor.inner, self.anchor.inner.budget());
         self.recall(&budget, commit).await?;
         if commit.is_invalidated() {
-            self.anchor.remove(&budget).await?;
+            self.anchor.remove_own(&budget).await?;
             self.is_gone();
             return Ok(None);
         }
@@ -121,6 +124,16 @@ impl<S: Store> Pinned<S> {
     }
 }
 
+impl<S: Store> Lessee<S> for Pinned<S> {
+    fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    fn anchor(&self) -> &Anchor<S> {
+        &self.anchor
+    }
+}
+
 impl<S: Store> Remote for Pinned<S> {
     fn id(&self) -> Option<[u8; 16]> {
         self.located().ok()?.map(|located| *located.key.as_bytes())
@@ -133,7 +146,11 @@ impl<S: Store> Remote for Pinned<S> {
     ) -> BoxFuture<'static, Result<Vec<Value>, Error>> {
         Box::pin(async move {
             self.located()?;
-            self.anchor.claim(&key, id).await
+            let claimed = self.anchor.claim(&key, id).await?;
+            if !claimed.is_empty() {
+                Lease::hold(&self, id);
+            }
+            Ok(claimed)
         })
     }
 
@@ -142,11 +159,15 @@ impl<S: Store> Remote for Pinned<S> {
         shown: Vec<ClaimId>,
         returned: Vec<ClaimId>,
     ) -> BoxFuture<'_, Result<(), Error>> {
-        Box::pin(async move { self.anchor.settle_now(&shown, &returned).await })
+        Box::pin(async move {
+            self.anchor.settle_now(&shown, &returned).await?;
+            self.lease.forget(&[shown, returned].concat());
+            Ok(())
+        })
     }
 
-    fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets {
-        csrf_secrets(self.located().ok().flatten(), now)
+    fn csrf_secrets(&self, now: Timestamp) -> Result<CsrfSecrets, Error> {
+        Ok(csrf_secrets(self.located()?, now))
     }
 
     fn pin(&self, _: bool) -> Arc<dyn Remote> {
@@ -159,6 +180,11 @@ impl<S: Store> Remote for Pinned<S> {
     }
 
     fn keep<'a>(&'a self, commit: &'a mut Commit) -> BoxFuture<'a, Result<Option<Entries>, Error>> {
-        Box::pin(self.keep_changes(commit))
+        Box::pin(async move {
+            let kept = self.keep_changes(commit).await?;
+            let Claims { shown, returned, .. } = commit.claims();
+            self.lease.forget(&[&**shown, returned].concat());
+            Ok(kept)
+        })
     }
 }

@@ -1,13 +1,11 @@
 //! One request's visit to a stored session: the ticket that was shown, and an [`Anchor`] on the record that it opens.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Duration;
-
-use tokio::runtime::Handle;
+use std::sync::{Arc, OnceLock};
 
 use super::Inner;
 use super::anchor::Anchor;
+use super::lease::{Lease, Lessee};
 use super::located::{Located, csrf_secrets};
 use super::pinned::{Outcome, Pinned};
 use crate::csrf::CsrfSecrets;
@@ -25,11 +23,13 @@ pub struct Visit<S> {
     pub(super) ticket: Option<Ticket>,
     /// The place that its ticket leads to, where nothing is.
     pub(super) missing: Option<StoreKey>,
-    /// For the handles on what this request begins: what it has kept, once it has ended.
+    /// The record that its ticket opened, and the rights that the ticket gave.
+    former: Option<(StoreKey, u32)>,
+    /// For the handles on what this request begins: what it has kept of that, once it has ended.
     outcome: OnceLock<Arc<Outcome>>,
     has_ended: AtomicBool,
     /// The flash messages that are claimed by this request.
-    claims: Mutex<Vec<ClaimId>>,
+    lease: Lease,
 }
 
 impl<S: Store> Visit<S> {
@@ -53,8 +53,9 @@ impl<S: Store> Visit<S> {
     }
 
     fn new(anchor: Anchor<S>, ticket: Option<Ticket>, missing: Option<StoreKey>) -> Self {
-        let (outcome, has_ended, claims) = Default::default();
-        Self { anchor, ticket, missing, outcome, has_ended, claims }
+        let (outcome, has_ended, lease) = Default::default();
+        let former = anchor.located().map(|located| located.rights());
+        Self { anchor, ticket, missing, former, outcome, has_ended, lease }
     }
 
     /// What the session can do because it is kept here.
@@ -72,11 +73,18 @@ impl<S: Store> Visit<S> {
 
     /// Ends the visit, and tells the handles that wait for it what was kept.
     pub(super) fn has_kept(&self, located: Option<Arc<Located>>) {
-        self.anchor.set_located(located.clone());
+        self.anchor.set_located(located);
         self.has_ended.store(true, Ordering::SeqCst);
+        self.lease.end();
         if let Some(outcome) = self.outcome.get() {
-            let _ = outcome.set(located);
+            let _ = outcome.set(self.begun());
         }
+    }
+
+    /// What this request has begun, if it has kept that: another record, or the same under other rights. What it came with
+    /// is none of it, whatever else was kept there.
+    fn begun(&self) -> Option<Arc<Located>> {
+        self.anchor.located().filter(|located| self.former != Some(located.rights()))
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -87,26 +95,9 @@ impl<S: Store> Visit<S> {
     fn outcome(&self) -> Arc<Outcome> {
         let outcome = self.outcome.get_or_init(Arc::default).clone();
         if self.has_ended() {
-            let _ = outcome.set(self.anchor.located());
+            let _ = outcome.set(self.begun());
         }
         outcome
-    }
-
-    /// Prolongs the lease of what this request has claimed, as long as it lives.
-    fn keep_claim(self: &Arc<Self>, id: ClaimId) {
-        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
-        claims.push(id);
-        // Without a limit on calls no timer is used, so that none has to be there.
-        let settings = &self.anchor.inner.settings;
-        let runtime = settings.io_timeout.and_then(|_| Handle::try_current().ok());
-        if let (1, Some(runtime)) = (claims.len(), runtime) {
-            let pause = settings.flash_lease / 2;
-            runtime.spawn(prolong(Arc::downgrade(self), pause));
-        }
-    }
-
-    fn claims(&self) -> Vec<ClaimId> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -119,17 +110,13 @@ impl<S> Drop for Visit<S> {
     }
 }
 
-/// Prolongs the lease of a visit's claims until it has ended.
-async fn prolong<S: Store>(visit: Weak<Visit<S>>, pause: Duration) {
-    loop {
-        tokio::time::sleep(pause).await;
-        let Some(visit) = visit.upgrade() else { return };
-        if visit.has_ended() {
-            return;
-        }
-        if let Err(error) = visit.anchor.prolong(&visit.claims()).await {
-            tracing::warn!(%error, "the lease of flash messages could not be prolonged");
-        }
+impl<S: Store> Lessee<S> for Visit<S> {
+    fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    fn anchor(&self) -> &Anchor<S> {
+        &self.anchor
     }
 }
 
@@ -151,7 +138,7 @@ impl<S: Store> Remote for Visit<S> {
         Box::pin(async move {
             let claimed = self.anchor.claim(&key, id).await?;
             if !claimed.is_empty() {
-                self.keep_claim(id);
+                Lease::hold(&self, id);
             }
             Ok(claimed)
         })
@@ -165,8 +152,8 @@ impl<S: Store> Remote for Visit<S> {
         Box::pin(async move { self.anchor.settle_now(&shown, &returned).await })
     }
 
-    fn csrf_secrets(&self, now: Timestamp) -> CsrfSecrets {
-        csrf_secrets(self.anchor.located(), now)
+    fn csrf_secrets(&self, now: Timestamp) -> Result<CsrfSecrets, Error> {
+        Ok(csrf_secrets(self.anchor.located(), now))
     }
 
     fn pin(&self, follows: bool) -> Arc<dyn Remote> {
