@@ -6,7 +6,7 @@ use super::dict::Change;
 use super::state::{Arrival, Asked, Kept, Life, Standing, State, Wish};
 use super::{Breach, Outcome, ensure};
 use crate::history::{Answer, Sent};
-use crate::program::{Ending, KEYS};
+use crate::program::{Ending, KEYS, Lifetime};
 
 const LATE: &str =
     "a pre-login request arriving just after keeps nothing, sends nothing and is Gone";
@@ -106,13 +106,22 @@ impl State {
         if answer.status == Some(409) && status != answer.status {
             return self.refused(request, &asked, &out);
         }
-        ensure(answer.status == status, PLANNED, || {
+        let too_old = asked.limits.is_some_and(|limits| self.may_be_too_old(&asked, limits));
+        let is_refused = too_old && answer.status == Some(500);
+        ensure(answer.status == status || is_refused, PLANNED, || {
             format!("{:?} instead of {status:?}: {}", answer.status, answer.body)
         })?;
+        if answer.status != status {
+            return Ok(vec![self]);
+        }
         if answer.gone {
             return self.was_gone(request, &asked, end, &out);
         }
+        // Without a response nobody is told that nothing was kept.
         let (mut fitting, mut refused) = (Vec::new(), None);
+        if too_old && out == Out::Nothing && (end.failed || !end.delivered) {
+            fitting.push(self.clone());
+        }
         for state in self.commits(request, &asked, end, &out)? {
             match state.persistence(request, sent) {
                 Ok(()) => fitting.push(state),
@@ -129,6 +138,9 @@ impl State {
         self.requests.insert(request, asked.clone());
         // Which status its response had is not known, nor what its handler took for seen.
         let (mut next, mut refused) = (Vec::new(), None);
+        if asked.limits.is_some_and(|limits| self.may_be_too_old(&asked, limits)) {
+            next.push(self.clone());
+        }
         for (keep, seen) in [(true, false), (true, true), (false, false)] {
             if (seen && !committing) || (!keep && self.settings.keep_on_error) {
                 continue;
@@ -141,6 +153,13 @@ impl State {
             }
         }
         refused.filter(|_| next.is_empty()).map_or(Ok(next), Err)
+    }
+
+    /// Whether the session may be older than these limits let it be, so that they are refused.
+    pub(super) fn may_be_too_old(&self, asked: &Asked, limits: Option<Lifetime>) -> bool {
+        let Arrival::Live { session, .. } = asked.arrival else { return false };
+        let absolute = limits.unwrap_or(self.settings.lifetime).absolute;
+        self.now >= self.sessions[session].created.0 + absolute
     }
 
     fn end_of(&self, ending: Ending) -> End {

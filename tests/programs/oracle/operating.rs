@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::dict::{Dict, is_reserved, queue_key, replay};
+use super::dict::{Change, Dict, is_reserved, queue_key, replay};
 use super::state::{Arrival, Asked, BY_AGE, Claim, Handle, Kept, LISTED, Life, Pin, State, Wish};
 use super::{Breach, Outcome, ensure};
 use crate::history::{Did, Own, Saw};
@@ -38,6 +38,11 @@ impl State {
         match op {
             Op::Csrf | Op::NewCsrf => self.token(&mut asked, op == Op::NewCsrf, did)?,
             Op::Look => self.looked(&asked, did)?,
+            Op::SetLimits(limits) if *did == Did::Failed("setting") => {
+                ensure(self.may_be_too_old(&asked, limits), TABLE, || {
+                    format!("{op} gave {did:?}")
+                })?;
+            }
             Op::Renew | Op::SetOwner(_) | Op::ForgetOwner | Op::Invalidate | Op::SetLimits(_) => {
                 ensure(*did == Did::Unit, TABLE, || format!("{op} gave {did:?}"))?;
                 asked.wishes(op, own);
@@ -63,8 +68,14 @@ impl State {
             let claims = self.sessions.iter_mut().flat_map(|kept| &mut kept.claims);
             claims.filter(|claim| claim.request == request).for_each(|claim| claim.cleared = true);
             asked.own_taken.iter_mut().for_each(|(_, _, cleared)| *cleared = true);
-            self.requests.insert(request, asked);
-            next.push(self);
+            self.requests.insert(request, asked.clone());
+            next.push(self.clone());
+            if is_open {
+                // With something else to keep it clears what another request adds meanwhile; alone it is nothing to keep.
+                asked.changes.push(Change::Clear);
+                self.requests.insert(request, asked);
+                next.push(self);
+            }
         }
         Ok(next)
     }
