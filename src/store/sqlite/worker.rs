@@ -124,8 +124,10 @@ fn write(mut connection: Connection, mut jobs: mpsc::Receiver<Job>, mut sweeper:
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
         let failure = write_batch(&mut connection, &mut batch).err();
+        // Looked at before the answer: whoever has that may move a clock of their own.
+        let now = sweeper.clock.now();
         batch.drain(..).for_each(|job| job.answer(failure.as_ref()));
-        sweeper.sweep_if_due(&connection);
+        sweeper.sweep_if_due(&connection, now);
     }
 }
 
@@ -156,8 +158,7 @@ pub(super) struct Sweeper {
 }
 
 impl Sweeper {
-    fn sweep_if_due(&mut self, connection: &Connection) {
-        let now = self.clock.now();
+    fn sweep_if_due(&mut self, connection: &Connection, now: Timestamp) {
         let Some(every) = self.every else { return };
         if now.since(self.last) < every {
             return;
