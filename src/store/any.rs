@@ -3,7 +3,7 @@
 //! | URL | store | feature |
 //! |---|---|---|
 //! | `memory:` | [`MemoryStore`] | |
-//! | `sqlite:PATH` | `SqliteStore` | `sqlite` |
+//! | `sqlite:PATH`, perhaps with `?durability=fast` | `SqliteStore` | `sqlite` |
 //! | `redis://[user:password@]host[:port][/database]`, and [more](super::RedisStore::connect) | `RedisStore` | `redis` |
 //! | `postgres://user:password@host[:port]/database` | `PostgresStore` | `postgres` |
 //! | `mysql://user:password@host[:port]/database` | `MySqlStore` | `mysql` |
@@ -137,10 +137,7 @@ impl AnyOptions {
         match scheme {
             "memory" if rest.is_empty() => Ok(AnyStore::Memory(MemoryStore::new())),
             #[cfg(feature = "sqlite")]
-            "sqlite" if !rest.is_empty() => {
-                let path = rest.strip_prefix("//").unwrap_or(rest);
-                super::SqliteStore::open(path).map(AnyStore::Sqlite)
-            }
+            "sqlite" if !rest.is_empty() => sqlite(rest)?.open().map(AnyStore::Sqlite),
             #[cfg(feature = "redis")]
             "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "rediss+sentinel"
             | "redis+cluster" | "rediss+cluster" => {
@@ -180,6 +177,25 @@ impl AnyOptions {
         }
         options
     }
+}
+
+/// The path of a file, and after a question mark what its answers promise.
+#[cfg(feature = "sqlite")]
+fn sqlite(rest: &str) -> Result<super::SqliteOptions> {
+    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut options = super::SqliteStore::options(path.strip_prefix("//").unwrap_or(path));
+    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+        let durability = match parameter {
+            "durability=durable" => super::Durability::Durable,
+            "durability=fast" => super::Durability::Fast,
+            _ => {
+                let cause = "sqlite: knows `durability=durable` and `durability=fast` after the question mark";
+                return Err(StoreError::new(StoreErrorKind::Rejected, cause));
+            }
+        };
+        options = options.durability(durability);
+    }
+    Ok(options)
 }
 
 /// Names the scheme only: the rest of a URL may hold a password (S87).
@@ -343,5 +359,27 @@ impl Sweep for AnyStore {
             #[cfg(feature = "redis")]
             Self::Redis(_) => Ok(0),
         }
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn r54_what_a_url_says_of_a_file_is_done_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions.db").display().to_string();
+        for parameters in ["", "?", "?durability=fast", "?durability=durable"] {
+            let url = format!("sqlite:{path}{parameters}");
+            assert!(matches!(AnyStore::open(&url).await, Ok(AnyStore::Sqlite(_))), "{url}");
+        }
+        for parameters in ["?mode=rwc", "?durability=none", "?durability=fast&cache=shared"] {
+            let error = AnyStore::open(&format!("sqlite:{path}{parameters}")).await.unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Rejected, "{parameters}");
+            assert!(format!("{error:?}").contains("durability"), "{error:?}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is made");
+        assert!(AnyStore::open("sqlite::memory:").await.is_err());
     }
 }

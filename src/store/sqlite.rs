@@ -110,13 +110,15 @@ impl SqliteOptions {
         self
     }
 
-    /// Opens the file, or makes it.
+    /// Opens the file, or makes it. Nobody but its owner may read it from then on.
     ///
     /// # Errors
-    /// `Rejected` for a file of another program, of a later version, or that cannot be written; `Corrupt` for one
+    /// `Rejected` for a file of another program, of a later version, or that cannot be written, and for a path that is
+    /// none (`:memory:`, `file:…`); `Corrupt` for one
     /// that is no database; `Unavailable` for one that is locked or cannot be reached.
     pub fn open(self) -> Result<SqliteStore> {
         let Self { path, how, sweep_every, clock } = self;
+        open::check_path(&path)?;
         how.check()?;
         let last = clock.now();
         let sweeper = Sweeper { every: sweep_every, clock, last };

@@ -42,11 +42,26 @@ impl How {
     }
 }
 
+/// Refuses what SQLite takes for something else than the path of a file.
+pub(super) fn check_path(path: &Path) -> Result<()> {
+    let text = path.to_string_lossy();
+    let reason = if text.is_empty() || text == ":memory:" {
+        "is no file, and what one connection writes there no other can read: give the path of a file, or use \
+         `MemoryStore`"
+    } else if text.starts_with("file:") {
+        "is a URI: give the path of the file alone, and the rest as options"
+    } else {
+        return Ok(());
+    };
+    Err(setting::refused("path", reason))
+}
+
 /// A connection that may write, to a file with the newest schema.
 pub(super) fn writer(path: &Path, how: &How) -> Result<Connection> {
     create_private(path)?;
     let mut connection = connect(path, how)?;
     check_whose(&connection)?;
+    keep_private(path);
     configure(&connection, how).map_err(store_error)?;
     migrate(&mut connection).map_err(store_error)?;
     Ok(connection)
@@ -82,6 +97,29 @@ fn create_private(path: &Path) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Takes from everybody else what rights they have to a file that was there before, and to those beside it.
+#[cfg(unix)]
+fn keep_private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    for beside in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(beside);
+        let Ok(rights) = std::fs::metadata(&name).map(|there| there.permissions()) else {
+            continue;
+        };
+        let own = rights.mode() & 0o700;
+        if rights.mode() & 0o777 != own
+            && let Err(error) = std::fs::set_permissions(&name, PermissionsExt::from_mode(own))
+        {
+            let file = name.display();
+            tracing::warn!(%file, %error, "others may read sessions here, and it cannot be changed");
+        }
+    }
+}
+
+#[cfg(not(unix))]
+const fn keep_private(_: &Path) {}
 
 /// Refuses a file of another program, or of a later version, before anything is written to it.
 fn check_whose(connection: &Connection) -> Result<()> {

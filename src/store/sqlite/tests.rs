@@ -1,6 +1,7 @@
 //! What goes wrong with files, and what is said then. That the store keeps its promises, the conformance suite says.
 
 use std::fs;
+use std::path::Path;
 
 use rusqlite::OpenFlags;
 use tempfile::TempDir;
@@ -67,6 +68,39 @@ async fn s3_only_the_owner_of_the_file_may_read_it() {
     for beside in ["", "-wal", "-shm"] {
         let path = format!("{}{beside}", file.path().display());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{path}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn s3_a_file_that_was_there_before_is_its_owner_s_alone_from_then_on() {
+    use std::os::unix::fs::PermissionsExt;
+    let (file, other) = (File::new(), File::new());
+    let store = file.open();
+    create(&store, 1).await;
+    let path = |file: &File, beside| format!("{}{beside}", file.path().display());
+    let mode = |path: &str| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for beside in ["", "-wal", "-shm"] {
+        fs::set_permissions(path(&file, beside), fs::Permissions::from_mode(0o664)).unwrap();
+    }
+    let again = file.open();
+    for beside in ["", "-wal", "-shm"] {
+        assert_eq!(mode(&path(&file, beside)), 0o600, "{beside}");
+    }
+    drop((store, again));
+    // What is another program's is left as it is.
+    other.other().execute_batch("CREATE TABLE t (a)").unwrap();
+    fs::set_permissions(other.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(SqliteStore::open(other.path()).is_err());
+    assert_eq!(mode(&path(&other, "")), 0o644);
+}
+
+#[test]
+fn r54_a_path_that_is_no_file_is_refused_before_anything_is_made() {
+    for path in ["", ":memory:", "file::memory:?cache=shared", "file:sessions.db?mode=rwc"] {
+        let error = SqliteStore::open(path).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Rejected, "{path}");
+        assert!(!Path::new(path).exists(), "{path}");
     }
 }
 
