@@ -100,7 +100,9 @@ async fn sessions_are_listed_shown_counted_and_revoked() {
         for owner in ["ada", "bob"] {
             begin(&url, owner).await;
         }
-        assert_eq!(lines(&ask(&["revoke", "--everybody"]).0), [json!({"revoked": 2})]);
+        let (out, error, status) = ask(&["revoke", "--everybody"]);
+        assert!(out.is_empty() && error.contains("--yes") && status == 3, "{error}");
+        assert_eq!(lines(&ask(&["revoke", "--everybody", "--yes"]).0), [json!({"revoked": 2})]);
         assert_eq!(lines(&ask(&["count"]).0), [json!({"count": 0, "unreadable": 0})]);
     }
 }
@@ -160,7 +162,7 @@ async fn s29_a_record_that_cannot_be_read_is_listed_counted_and_can_be_ended() {
         assert_eq!(ask(&["revoke", "--id", &hers]).0, "1\n");
         put_unreadable(&url, 3, FAR, Some("ada")).await;
         assert_eq!(ask(&["revoke", "--owner", "ada"]).0, "2\n");
-        let (out, error, _) = ask(&["revoke", "--everybody"]);
+        let (out, error, _) = ask(&["revoke", "--everybody", "--yes"]);
         assert_eq!(out, "1\n", "{error}");
         assert_eq!(ask(&["count"]).0, "0\n");
     }

@@ -1,6 +1,7 @@
 //! `cloakroom sessions`: those in a store.
 
 use std::collections::HashSet;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -90,6 +91,9 @@ pub(crate) struct Whose {
     /// All sessions of everybody, and what cannot be read or has expired.
     #[arg(long, conflicts_with_all = ["owner", "id"])]
     everybody: bool,
+    /// Ends those of everybody without asking first.
+    #[arg(long, requires = "everybody")]
+    yes: bool,
 }
 
 type Sessions = StoredFactory<AnyStore>;
@@ -107,8 +111,12 @@ pub(crate) fn run(command: Command) -> Outcome {
                 output::count(all, unreadable, work.asked.json)
             }
             Command::Revoke { work, whose } => {
+                let sessions = open(&work.asked).await?;
+                if whose.everybody && !whose.yes {
+                    ask_first()?;
+                }
                 let progress = Progress::of("revoked", work.progress);
-                let revoked = revoke(&open(&work.asked).await?, whose, &progress).await?;
+                let revoked = revoke(&sessions, whose, &progress).await?;
                 output::number("revoked", revoked, work.asked.json)
             }
             Command::Sweep { work } => {
@@ -123,6 +131,7 @@ pub(crate) fn run(command: Command) -> Outcome {
 async fn open(asked: &Asked) -> Outcome<Sessions> {
     // An application makes a file that is missing; here it is a slip of the pen.
     if let Some(path) = asked.place.store.strip_prefix("sqlite:") {
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
         let path = path.strip_prefix("//").unwrap_or(path);
         if !Path::new(path).exists() {
             return Err(Failure::Refused(format!("{path}: no such file")));
@@ -181,6 +190,21 @@ async fn revoke(sessions: &Sessions, whose: Whose, progress: &Progress) -> Outco
         (None, None) => return revoke_everybody(sessions, progress).await,
     };
     if is_revoked { Ok(1) } else { Err(no_session(&id)) }
+}
+
+/// Whoever does not say yes has ended nothing.
+fn ask_first() -> Outcome {
+    let refused = |cause: &str| Err(Failure::Refused(cause.to_owned()));
+    if !std::io::stdin().is_terminal() {
+        return refused("this signs everybody out: say --yes where nobody can be asked");
+    }
+    write!(std::io::stderr(), "This signs everybody out, and cannot be undone. Go on? [y/N] ")?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => refused("nothing was ended"),
+    }
 }
 
 async fn revoke_everybody(sessions: &Sessions, progress: &Progress) -> Outcome<usize> {
