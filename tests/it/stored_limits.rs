@@ -1,12 +1,15 @@
 //! Limits that a session is given for itself, on the day it is given them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use cloakroom::session::Limits;
-use cloakroom::{ConfigError, Error, Session};
+use cloakroom::store::MemoryStore;
+use cloakroom::{ConfigError, Error, Session, StoredFactory, Timestamp};
 use http::StatusCode;
 
-use crate::site::Stored;
+use crate::site::{Site, Stored};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -86,4 +89,29 @@ async fn s22_what_is_left_of_a_session_is_by_the_limits_it_has_now() {
     let whole = Limits::DEFAULT.idle.unwrap();
     let expected = [whole - seconds(30), seconds(60), seconds(70), whole, whole].map(Some);
     assert_eq!(visit.await.result, expected);
+}
+
+/// A server whose clock is behind ends nobody's session early by a look. A deployment with shorter limits does.
+#[tokio::test]
+async fn s22_a_look_moves_an_end_back_for_shorter_limits_and_not_for_a_clock_that_is_behind() {
+    const START: i64 = 1_700_000_000;
+    let now = Arc::new(AtomicI64::new(START));
+    let clock = {
+        let now = now.clone();
+        move || Timestamp::from_secs(now.load(Ordering::SeqCst))
+    };
+    let store = MemoryStore::builder().clock(|| Timestamp::from_secs(START)).build();
+    let site = |minutes: u64| {
+        let builder = StoredFactory::builder(store.clone()).clock(clock.clone());
+        Site::new(builder.idle_limit(seconds(minutes * 60)).build().unwrap())
+    };
+    let look = async |session: Session| session.len();
+    let begun = site(20).visit(None, async |session| session.insert("n", 0)).await;
+    let cookie = begun.cookie().unwrap();
+    for (minutes, later, lives) in
+        [(20, -140, 1), (20, 19 * 60, 1), (5, 19 * 60, 1), (5, 25 * 60, 0)]
+    {
+        now.store(START + later, Ordering::SeqCst);
+        assert_eq!(site(minutes).visit(cookie, look).await.result, lives, "{minutes} {later}");
+    }
 }

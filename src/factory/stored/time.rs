@@ -9,6 +9,9 @@ use crate::Timestamp;
 use crate::factory::plan::Due;
 use crate::session::Limits;
 
+/// By how much the clocks of servers may differ: half of what a flash message is lent for.
+const SKEW: Duration = Duration::from_secs(150);
+
 impl<S> Inner<S> {
     pub(super) fn limits_of(&self, body: &Body) -> Limits {
         body.limits.unwrap_or(self.settings.limits)
@@ -37,6 +40,9 @@ impl<S> Inner<S> {
             Some(span) => span,
             None => idle / 10,
         };
-        u128::from(new.as_micros().abs_diff(old.as_micros())) > threshold.as_micros()
+        // A nearer end may come of shorter limits, which are new, or of a clock that is behind the one before.
+        let doubt = if new < old { SKEW } else { Duration::ZERO };
+        let moved = u128::from(new.as_micros().abs_diff(old.as_micros()));
+        moved > threshold.saturating_add(doubt).as_micros()
     }
 }
