@@ -314,6 +314,28 @@ async fn s75_a_server_that_was_restarted_is_found_again_at_once() {
 }
 
 #[tokio::test]
+async fn s75_connections_that_were_forgotten_on_the_way_are_left_within_a_second_of_waiting() {
+    let server = own_server();
+    let proxy = Proxy::to(&server.url()).unwrap();
+    let store = MemcachedStore::connect(&proxy.before(&server.url())).await.unwrap();
+    let visitors = async |from: u8| {
+        let mut all = tokio::task::JoinSet::new();
+        for number in from..from + 12 {
+            let store = store.clone();
+            all.spawn(async move { create(&store, number, "data").await });
+        }
+        all.join_all().await;
+    };
+    visitors(0).await;
+    proxy.set(Weather::Lose);
+    proxy.set(Weather::Fair);
+    // Idle, as connections are that are forgotten.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    // Each of them in the time that the factory gives a request's calls.
+    tokio::time::timeout(Duration::from_secs(3), visitors(100)).await.unwrap();
+}
+
+#[tokio::test]
 async fn s75_a_connection_that_was_cut_off_is_not_used_again() {
     let server = own_server();
     let proxy = Proxy::to(&server.url()).unwrap();

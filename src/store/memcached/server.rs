@@ -18,16 +18,27 @@ const SCHEME: &str = "memcached://";
 const PORT: u16 = 11211;
 /// How long a call has to wait before its being given up says anything about the connections.
 const SUSPICIOUS: Duration = Duration::from_millis(100);
+/// How long a connection may have been idle without being asked whether it is there still: what stands between may have
+/// forgotten it without a word.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long it may take to say so.
+const ANSWER: Duration = Duration::from_secs(1);
 
 pub(super) struct Server {
     /// For people and for [`weight`](Self::weight).
     name: String,
     host: String,
     port: u16,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Idle>>,
     /// For each connection that there may be.
     permits: Semaphore,
     connect_timeout: Duration,
+}
+
+/// A connection that nobody uses. The one used last is lent first.
+struct Idle {
+    connection: Connection,
+    since: Instant,
 }
 
 /// A connection in the hands of one call.
@@ -101,7 +112,7 @@ impl Server {
         let lending = async {
             // It is never closed.
             let permit = self.permits.acquire().await.map_err(|_| Failure::Slow)?;
-            let connection = match self.free() {
+            let connection = match self.free().await {
                 Some(connection) => connection,
                 None => self.open().await?,
             };
@@ -125,13 +136,28 @@ impl Server {
         opened.map_err(|source| Failure::Unreachable { place: self.name.clone(), source })
     }
 
-    /// One that a server which was restarted has closed is not lent again.
-    fn free(&self) -> Option<Connection> {
-        let mut idle = self.idle();
-        std::iter::from_fn(|| idle.pop()).find(Connection::is_open)
+    /// One that a server which was restarted has closed is not lent again, nor one that does not answer.
+    async fn free(&self) -> Option<Connection> {
+        loop {
+            let Idle { mut connection, since } = self.idle().pop()?;
+            if !connection.is_open() {
+                continue;
+            }
+            if since.elapsed() < IDLE || self.answers(&mut connection).await {
+                return Some(connection);
+            }
+            // They were idle for longer still, and each would take as long to say nothing.
+            self.idle().retain(|idle| idle.since.elapsed() < IDLE);
+        }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+    async fn answers(&self, connection: &mut Connection) -> bool {
+        // So that there is time for a new one.
+        let patience = ANSWER.min(self.connect_timeout / 2);
+        matches!(timeout(patience, connection.greet()).await, Ok(Ok(())))
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,7 +169,9 @@ impl Lent<'_> {
         let Self { connection, mut call } = self;
         call.is_over = true;
         match &answer {
-            Ok(_) if connection.is_quiet() => call.server.idle().push(connection),
+            Ok(_) if connection.is_quiet() => {
+                call.server.idle().push(Idle { connection, since: Instant::now() });
+            }
             Err(Failure::Ended(_)) => call.server.idle().clear(),
             _ => {}
         }
