@@ -19,7 +19,8 @@ use crate::{ConfigError, Timestamp};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How long the session lives without being used.
+    /// How long the session lives without being used. A request uses it when it first looks at it, and when it keeps
+    /// what it wrote; later looks of a long request do not count.
     pub idle: Option<Duration>,
     /// How long the session lives however much it is used, from [`created`](crate::Session::created) on.
     pub absolute: Option<Duration>,
