@@ -24,7 +24,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
-use sqlx::{Connection, Error, Pool};
+use sqlx::{Error, Pool};
 
 use super::{
     Created, Cursor, Index, Listed, Page, Record, Replaced, Result, Scan, Store, StoreError,
@@ -49,7 +49,8 @@ mod sweeper;
 
 pub use dialect::Dialect;
 use dialect::{Done, Row, Value};
-use lent::{IDLE, Lender};
+use lent::Lender;
+use renewal::Renewal;
 use statements::Statements;
 
 /// When the server gives a statement up: before [`io_timeout`](crate::factory::StoredBuilder::io_timeout), which is 3
@@ -153,7 +154,9 @@ impl<D: Dialect> SqlOptions<D> {
         let statements = Statements::new::<D>(&self.table)?;
         setting::max_connections(self.pool.get_max_connections())?;
         let timeout = setting::connect_timeout(self.pool.get_acquire_timeout())?;
-        let connected = match D::connect(self.pool.acquire_timeout(timeout), &self.url).await {
+        let renewal = Renewal::new(true);
+        let pool = lent::watched(self.pool.acquire_timeout(timeout), &renewal);
+        let connected = match D::connect(pool, &self.url).await {
             Err(Error::PoolTimedOut) => Err(match self.url.parse() {
                 Ok(options) => lent::why_not::<D>(&options).await,
                 Err(error) => error,
@@ -161,7 +164,10 @@ impl<D: Dialect> SqlOptions<D> {
             connected => connected,
         };
         let (pool, manner) = connected.map_err(error::of::<D>)?;
-        Ok(SqlStore { lender: Lender::own(pool, manner), statements: Arc::new(statements) })
+        Ok(SqlStore {
+            lender: Lender::own(pool, manner, renewal),
+            statements: Arc::new(statements),
+        })
     }
 }
 
@@ -180,15 +186,7 @@ impl<D: Dialect> SqlStore<D> {
             .max_connections(10)
             .acquire_timeout(Duration::from_secs(2))
             // One in use a moment ago is there still: asking it first would be a round trip more for each call.
-            .test_before_acquire(false)
-            .before_acquire(|connection: &mut D::Connection, lent| {
-                Box::pin(async move {
-                    if lent.idle_for >= IDLE {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            });
+            .test_before_acquire(false);
         SqlOptions { url: url.to_owned(), table: statements::TABLE.to_owned(), pool }
     }
 

@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::pool::PoolConnection;
+use sqlx::pool::{PoolConnection, PoolOptions};
 use sqlx::{Connection, Database, Error, Pool, Result};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
@@ -27,12 +27,28 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The same for one that somebody waits for.
 const ANSWER: Duration = Duration::from_secs(1);
 /// How long one may have been idle without being asked whether it is there still.
-pub(super) const IDLE: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_secs(1);
 /// How long one is kept from its pool, which knows how old a connection may become.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// How long it may take to find out why there is no connection.
 const QUESTION: Duration = Duration::from_millis(250);
+
+/// Has a pool hand out none that was made before a renewal, and ask one that was idle. It alone knows how old they are:
+/// one that was on its way back during a renewal comes from it as if it were new.
+pub(super) fn watched<D: Dialect>(pool: PoolOptions<D>, renewal: &Arc<Renewal>) -> PoolOptions<D> {
+    let renewal = renewal.clone();
+    pool.before_acquire(move |connection: &mut D::Connection, lent| {
+        let made = Instant::now().checked_sub(lent.age);
+        let is_fit = !made.is_some_and(|made| renewal.is_before(made));
+        Box::pin(async move {
+            if is_fit && lent.idle_for >= IDLE {
+                connection.ping().await?;
+            }
+            Ok(is_fit)
+        })
+    })
+}
 
 /// Lends connections.
 pub struct Lender<D: Database> {
@@ -60,9 +76,9 @@ impl<D: Dialect> Lender<D> {
     }
 
     /// From a pool that nobody else has.
-    pub(super) fn own(pool: Pool<D>, manner: Manner) -> Self {
+    pub(super) fn own(pool: Pool<D>, manner: Manner, renewal: Arc<Renewal>) -> Self {
         let resting = Arc::new(Resting::new(pool.options().get_max_connections()));
-        Self { pool, resting: Some(resting), renewal: Renewal::new(true), manner }
+        Self { pool, resting: Some(resting), renewal, manner }
     }
 
     #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
