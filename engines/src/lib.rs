@@ -2,11 +2,13 @@
 //! port, with its data in a folder of its own, that ends with the process which started it. A [`Proxy`] is a bad
 //! network before one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -307,10 +309,16 @@ fn comes_about(is_so: impl Fn() -> bool) -> bool {
     false
 }
 
-/// A port that nobody listens on at this moment.
+/// A port that nobody listens on at this moment, and that was given to nobody before: whoever got it may not listen yet.
 fn free_port() -> Result<u16, Missing> {
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    port.map(|address| address.port()).map_err(|error| Missing(format!("no free port: {error}")))
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let port = port.map_err(|error| Missing(format!("no free port: {error}")))?.port();
+        if GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            return Ok(port);
+        }
+    }
 }
 
 fn says(mut stream: TcpStream, question: &[u8], answer: &[u8]) -> bool {
