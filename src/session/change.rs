@@ -141,6 +141,16 @@ impl Changes {
         }
     }
 
+    /// Gives `entries` under this key what the changes leave of what `base` has there, but for closures.
+    pub(crate) fn put_replayed(&mut self, key: &str, base: &Entries, entries: &mut Entries) {
+        let mut replayed = base.clone();
+        self.replay_key(key, &mut replayed);
+        match replayed.get(key) {
+            Some(value) => entries.set(key, &value),
+            None => entries.remove(key),
+        };
+    }
+
     /// Leaves out all but the first ones.
     pub(super) fn truncate(&mut self, count: usize) {
         self.list.truncate(count);

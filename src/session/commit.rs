@@ -306,12 +306,7 @@ impl Commit {
     fn keep_flash(&mut self) {
         let Work { opened, entries, changes, .. } = &mut *self.work;
         for key in changes.keep_flash() {
-            let mut waiting = opened.clone();
-            changes.replay_key(&key, &mut waiting);
-            match waiting.get(&key) {
-                Some(messages) => entries.set(&key, &messages),
-                None => entries.remove(&key),
-            };
+            changes.put_replayed(&key, opened, entries);
         }
     }
 

@@ -322,7 +322,8 @@ impl<'a, S: Store> Patience<'a, S> {
     }
 }
 
-async fn pause(budget: &Budget, attempt: u32) -> Result<(), Error> {
+/// Lets those go first who won, while there is time.
+pub(super) async fn pause(budget: &Budget, attempt: u32) -> Result<(), Error> {
     let has_time = budget.pause(attempt).await;
     if has_time { Ok(()) } else { Err(Error::Busy { attempts: attempt as usize + 1 }) }
 }

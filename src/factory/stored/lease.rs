@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::anchor::Anchor;
+use super::anchor::{Anchor, pause};
 use super::located::Located;
 use crate::session::ClaimId;
 use crate::store::{Replaced, Store};
@@ -112,10 +112,7 @@ impl<S: Store> Anchor<S> {
             let asked = inner.store.replace(&seen.key, next.version, &record);
             match inner.call(&budget, "kept", asked).await? {
                 Replaced::Done(_) | Replaced::Gone => break,
-                Replaced::Conflict(_) if budget.pause(attempt).await => {}
-                Replaced::Conflict(_) => {
-                    return Err(Error::Busy { attempts: attempt as usize + 1 });
-                }
+                Replaced::Conflict(_) => pause(&budget, attempt).await?,
             }
         }
         Ok(())

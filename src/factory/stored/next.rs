@@ -97,12 +97,7 @@ fn replayed(seen: &Body, base: &Entries, commit: &mut Commit) -> Result<Entries,
     // Nobody else wrote, so closures do not run again: none works on a queue.
     let mut entries = commit.entries().clone();
     for queue in seen.claims.queues(&commit.claims().returned.clone()) {
-        let mut waiting = base.clone();
-        commit.changes().replay_key(queue, &mut waiting);
-        match waiting.get(queue) {
-            Some(messages) => entries.set(queue, &messages),
-            None => entries.remove(queue),
-        };
+        commit.changes().put_replayed(queue, base, &mut entries);
     }
     Ok(entries)
 }
