@@ -22,7 +22,7 @@ use cloakroom::store::{
     Created, Index, MySqlStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Sweep, Version,
 };
 use cloakroom::testing::FakeClock;
-use cloakroom_engines::{MariaDb, Proxy, Weather};
+use cloakroom_engines::{MariaDb, Proxy};
 use sqlx::{Connection, Executor, MySqlConnection, Row};
 
 /// One server for all tests of this binary. Each has a table of its own.
@@ -122,18 +122,9 @@ async fn s69_a_call_that_is_given_up_leaves_its_answer_to_nobody() {
 
 #[tokio::test]
 async fn s69_a_call_dropped_after_any_number_of_polls_leaves_its_answer_to_nobody() {
-    // Every piece of an answer is a poll.
-    let proxy = Proxy::to(&SERVER.url()).unwrap();
-    proxy.set(Weather::Drip);
-    let url = proxy.before(&SERVER.url());
-    let (_, table) = open().await;
-    let options = MySqlStore::options(&url).table(&table).max_connections(1);
-    let store = options.connect_timeout(Duration::from_secs(30)).connect().await.unwrap();
-    connections::assert_no_answer_is_left_after_any_number_of_polls(store).await;
-    let (_, table) = open().await;
-    let pool = sqlx::pool::PoolOptions::new().max_connections(1).connect(&url).await.unwrap();
-    let store = MySqlStore::on(pool, &table).unwrap();
-    connections::assert_no_answer_is_left_after_any_number_of_polls(store).await;
+    let ((_, own), (_, given)) = (open().await, open().await);
+    connections::assert_no_answer_is_left_on_any_pool::<sqlx::MySql>(&SERVER.url(), [&own, &given])
+        .await;
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use cloakroom::store::{
     Created, PostgresStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Sweep, Version,
 };
 use cloakroom::testing::FakeClock;
-use cloakroom_engines::{Postgres, Proxy, Weather};
+use cloakroom_engines::{Postgres, Proxy};
 use sqlx::{Connection, PgConnection};
 
 /// One server for all tests of this binary. Each has a table of its own.
@@ -96,18 +96,12 @@ async fn s69_a_call_that_is_given_up_leaves_its_answer_to_nobody() {
 
 #[tokio::test]
 async fn s69_a_call_dropped_after_any_number_of_polls_leaves_its_answer_to_nobody() {
-    // Every piece of an answer is a poll.
-    let proxy = Proxy::to(&SERVER.url()).unwrap();
-    proxy.set(Weather::Drip);
-    let url = proxy.before(&SERVER.url());
-    let (_, table) = open().await;
-    let options = PostgresStore::options(&url).table(&table).max_connections(1);
-    let store = options.connect_timeout(Duration::from_secs(30)).connect().await.unwrap();
-    connections::assert_no_answer_is_left_after_any_number_of_polls(store).await;
-    let (_, table) = open().await;
-    let pool = sqlx::pool::PoolOptions::new().max_connections(1).connect(&url).await.unwrap();
-    let store = PostgresStore::on(pool, &table).unwrap();
-    connections::assert_no_answer_is_left_after_any_number_of_polls(store).await;
+    let ((_, own), (_, given)) = (open().await, open().await);
+    connections::assert_no_answer_is_left_on_any_pool::<sqlx::Postgres>(
+        &SERVER.url(),
+        [&own, &given],
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -4,11 +4,12 @@
 
 #[path = "engine/costs.rs"]
 mod costs;
+#[path = "engine/warnings.rs"]
+mod warnings;
 
-use std::fmt::Debug;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use cloakroom::Timestamp;
@@ -19,8 +20,7 @@ use cloakroom::store::{
 use cloakroom::testing::FakeClock;
 use cloakroom_engines::Redis;
 use redis::{Client, Commands, Connection};
-use tracing::field::Field;
-use tracing::{Event, Level, Metadata, Subscriber, span};
+use warnings::Warnings;
 
 /// One server for all tests of this binary. Each uses keys of its own.
 static SERVER: LazyLock<Redis> =
@@ -236,37 +236,10 @@ async fn what_is_no_record_is_passed_over_by_a_scan_with_one_warning_for_a_page(
     let mut keys: Vec<StoreKey> = page.records.iter().map(|listed| listed.key).collect();
     keys.sort_unstable_by_key(|key| *key.as_bytes());
     assert_eq!(keys, [1, 2, 3].map(key));
-    let warnings = warnings.0.lock().unwrap().clone();
+    let warnings = warnings.seen();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("foreign=3"), "{warnings:?}");
     assert!(!warnings[0].contains("hunter2"), "{warnings:?}");
-}
-
-/// The fields of all warnings.
-#[derive(Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Warnings {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::WARN
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut text = String::new();
-        event.record(&mut |field: &Field, value: &dyn Debug| {
-            text += &format!("{field}={value:?} ");
-        });
-        self.0.lock().unwrap().push(text);
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
 }
 
 #[tokio::test]

@@ -3,9 +3,12 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use cloakroom::Timestamp;
-use cloakroom::store::{Created, Index, Record, Store, StoreKey, Version};
+use cloakroom::store::{Created, Dialect, Index, Record, SqlStore, Store, StoreKey, Version};
+use cloakroom_engines::{Proxy, Weather};
+use sqlx::pool::PoolOptions;
 
 const RECORDS: u8 = 32;
 
@@ -64,7 +67,7 @@ pub async fn assert_a_call_given_up_leaves_no_answer_behind(store: impl Store + 
 
 /// Each call of a store, dropped after every number of polls that does not end it; the next one, on a store that has one
 /// connection, gets its own answer.
-pub async fn assert_no_answer_is_left_after_any_number_of_polls(store: impl Index) {
+async fn assert_no_answer_is_left_after_any_number_of_polls(store: impl Index) {
     fill(&store).await;
     let (there, absent, seen) = (key(0), key(RECORDS), Version::FIRST);
     let (known, other) = (record(0), Version::FIRST.next());
@@ -104,4 +107,18 @@ async fn polled<T>(times: usize, call: impl Future<Output = T>) -> Option<T> {
         }
     })
     .await
+}
+
+/// The same on a connection of the store's own, and on one of the application's, to two tables of this server.
+pub async fn assert_no_answer_is_left_on_any_pool<D: Dialect>(url: &str, tables: [&str; 2]) {
+    // Every piece of an answer is a poll.
+    let proxy = Proxy::to(url).unwrap();
+    proxy.set(Weather::Drip);
+    let (url, [own, given]) = (proxy.before(url), tables);
+    let options = SqlStore::<D>::options(&url).table(own).max_connections(1);
+    let store = options.connect_timeout(Duration::from_secs(30)).connect().await.unwrap();
+    assert_no_answer_is_left_after_any_number_of_polls(store).await;
+    let pool = PoolOptions::<D>::new().max_connections(1).connect(&url).await.unwrap();
+    let store = SqlStore::on(pool, given).unwrap();
+    assert_no_answer_is_left_after_any_number_of_polls(store).await;
 }

@@ -7,15 +7,15 @@ use http::{Method, Response, StatusCode};
 
 use crate::site::{Site, Stored, with_cookie};
 
-async fn pop(session: Session) -> Vec<String> {
+pub async fn pop(session: Session) -> Vec<String> {
     session.pop_flash("").await.unwrap()
 }
 
-async fn peek(stored: &Stored, cookie: &str) -> Vec<String> {
+pub async fn peek(stored: &Stored, cookie: &str) -> Vec<String> {
     stored.site.visit(cookie, async |session| session.peek_flash("").unwrap()).await.result
 }
 
-async fn with_message(stored: &Stored) -> String {
+pub async fn with_message(stored: &Stored) -> String {
     let visit = stored.site.visit(None, async |session| session.flash("saved").unwrap()).await;
     visit.cookie().unwrap().to_owned()
 }

@@ -6,21 +6,9 @@ use cloakroom::Session;
 use cloakroom::session::{Limits, Standing};
 
 use crate::site::Stored;
+use crate::stored_flash::{peek, pop, with_message};
 
 const LEASE: Duration = Duration::from_secs(30);
-
-async fn pop(session: Session) -> Vec<String> {
-    session.pop_flash("").await.unwrap()
-}
-
-async fn peek(stored: &Stored, cookie: &str) -> Vec<String> {
-    stored.site.visit(cookie, async |session| session.peek_flash("").unwrap()).await.result
-}
-
-async fn with_message(stored: &Stored) -> String {
-    let visit = stored.site.visit(None, async |session| session.flash("saved").unwrap()).await;
-    visit.cookie().unwrap().to_owned()
-}
 
 #[tokio::test]
 async fn s67_after_a_crash_messages_come_back_when_the_lease_ends() {

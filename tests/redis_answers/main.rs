@@ -9,17 +9,15 @@ mod refusals;
 #[path = "../engine/saying.rs"]
 mod saying;
 mod start;
+#[path = "../engine/warnings.rs"]
+mod warnings;
 
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cloakroom::Timestamp;
 use cloakroom::store::{Created, Record, RedisStore, Store, StoreError, StoreKey, Version};
 use cloakroom_engines::Redis;
 use redis::Client;
-use tracing::field::Field;
-use tracing::{Event, Level, Metadata, Subscriber, span};
 
 /// Longer than Redis takes to agree with another.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,37 +69,4 @@ async fn all_write(store: &RedisStore, first: u8) {
 /// What is behind a failure, in one line.
 fn cause(error: &StoreError) -> String {
     std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
-}
-
-/// The fields of all warnings.
-#[derive(Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
-
-impl Warnings {
-    fn seen(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-impl Subscriber for Warnings {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() == Level::WARN && metadata.target().starts_with("cloakroom")
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut text = String::new();
-        event.record(&mut |field: &Field, value: &dyn Debug| {
-            text += &format!("{field}={value:?} ");
-        });
-        self.0.lock().unwrap().push(text);
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
 }

@@ -6,7 +6,8 @@ use cloakroom::store::{Index, RedisStore, Store, StoreErrorKind};
 use cloakroom_engines::{Redis, RedisCluster, RedisSentinels};
 use redis::Client;
 
-use super::{Warnings, cause, create, key, record, server};
+use super::warnings::Warnings;
+use super::{cause, create, key, record, server};
 
 #[tokio::test]
 async fn s75_a_server_with_too_many_clients_says_so() {
