@@ -6,11 +6,13 @@
 //! | setting | is | default |
 //! |---|---|---|
 //! | `store` | where sessions are kept: a URL, see [`AnyStore`] | must be given |
-//! | `prefix` | what all keys in Redis begin with | `cloakroom:` |
+//! | `prefix` | what all keys in Redis or memcached begin with | `cloakroom:` |
 //! | `table` | the table in PostgreSQL or MySQL | `cloakroom_sessions` |
 //! | `create_table` | whether it is made where it is missing | `false` |
-//! | `max_connections` | to PostgreSQL or MySQL | 10 |
+//! | `max_connections` | to PostgreSQL or MySQL, or to each memcached | 10 |
 //! | `connect_timeout` | for a new connection; not `never` | 2 |
+//! | `wait_for_store` | how long opening is tried again where the store is not there | 0 |
+//! | `start_without_store` | whether it is opened in the background, and requests that need it fail meanwhile | `false` |
 //! | `io_timeout` | for a store call | 3 |
 //! | `fail_fast_after` | how many calls in a row fail before requests fail at once | 10 |
 //! | `sweep_every` | how often expired records are removed, where the store does not do so by itself | 60 |
@@ -70,7 +72,7 @@ pub async fn open(url: &str) -> Result<StoredFactory<AnyStore>, OpenError> {
 #[must_use = "nothing is opened before `open` is called"]
 pub struct Settings {
     store: AnyOptions,
-    create_table: bool,
+    start_without_store: bool,
     io_timeout: Option<Option<Duration>>,
     fail_fast_after: Option<Option<u32>>,
     sweep_every: Option<Option<Duration>>,
@@ -108,13 +110,15 @@ pub enum OpenError {
     Environment(String),
 }
 
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 23] = [
     "store",
     "prefix",
     "table",
     "create_table",
     "max_connections",
     "connect_timeout",
+    "wait_for_store",
+    "start_without_store",
     "io_timeout",
     "fail_fast_after",
     "sweep_every",
@@ -178,7 +182,7 @@ impl Settings {
     /// [`OpenError`]: a cookie that browsers would refuse, a setting that cannot be served, a URL of no store, a store that
     /// does not answer. The store is opened last, so that nothing is begun that a wrong setting would leave behind.
     pub async fn open(self) -> Result<StoredFactory<AnyStore>, OpenError> {
-        let (options, create_table) = (self.store.clone(), self.create_table);
+        let (options, in_background) = (self.store.clone(), self.start_without_store);
         let sweep_every = self.sweep_every.unwrap_or(Some(SWEEP_EVERY));
         if sweep_every.is_some_and(|every| every.is_zero()) {
             let reason =
@@ -188,10 +192,8 @@ impl Settings {
         // Before anything is connected, made or begun.
         let builder = self.applied_to(StoredBuilder::new(()));
         builder.check()?;
-        let store = options.open().await?;
-        if create_table {
-            store.create_table().await?;
-        }
+        let store =
+            if in_background { options.open_in_background()? } else { options.open().await? };
         if let Some(every) = sweep_every
             && store.keeps_expired()
         {
@@ -232,9 +234,14 @@ impl Settings {
             "store" => self.store.url = map.next_value()?,
             "prefix" => self.store.prefix = Some(map.next_value()?),
             "table" => self.store.table = Some(map.next_value()?),
-            "create_table" => self.create_table = map.next_value::<Flag>()?.0,
+            "create_table" => self.store.create_table = map.next_value::<Flag>()?.0,
             "max_connections" => self.store.max_connections = Some(map.next_value::<Count>()?.0),
             "connect_timeout" => self.store.connect_timeout = Some(map.next_value::<Wait>()?.0),
+            "wait_for_store" => {
+                let patience = map.next_value::<Span>()?.0;
+                self.store.wait = patience.unwrap_or(Duration::MAX);
+            }
+            "start_without_store" => self.start_without_store = map.next_value::<Flag>()?.0,
             "io_timeout" => self.io_timeout = Some(map.next_value::<Span>()?.0),
             "fail_fast_after" => self.fail_fast_after = Some(map.next_value::<Limit>()?.0),
             "sweep_every" => self.sweep_every = Some(map.next_value::<Span>()?.0),

@@ -79,6 +79,16 @@ mod last_write_wins;
 #[cfg(feature = "memcached")]
 mod memcached;
 mod memory;
+#[cfg(any(
+    feature = "memcached",
+    feature = "mysql",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite"
+))]
+#[cfg_attr(not(all(feature = "redis", feature = "tls")), allow(dead_code))]
+// only Redis has parameters of each kind
+mod parameters;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "memcached", feature = "redis", feature = "tower-sessions"))]

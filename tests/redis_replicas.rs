@@ -111,7 +111,7 @@ async fn s77_a_logout_that_waits_is_acknowledged_only_when_the_replica_has_it() 
     // In the network's buffers is not on the replica.
     let unsure = store.await_replication(&key(1)).await.unwrap_err();
     assert_eq!(unsure.kind(), StoreErrorKind::Rejected, "the store is there");
-    let any = AnyStore::Redis(store.clone());
+    let any = AnyStore::from(store.clone());
     assert!(any.await_replication(&key(1)).await.is_err(), "it asks the store that it is");
     for revoked in [
         store.remove_of("ada", &key(2)).await.map(usize::from),

@@ -5,7 +5,9 @@
 use std::fs;
 
 use cloakroom::Timestamp;
-use cloakroom::store::{Created, Record, RedisStore, Store, StoreErrorKind, StoreKey, Version};
+use cloakroom::store::{
+    AnyStore, Created, Record, RedisStore, Store, StoreErrorKind, StoreKey, Version,
+};
 use cloakroom_engines::Redis;
 use tempfile::TempDir;
 
@@ -46,4 +48,33 @@ async fn a_root_certificate_that_is_none_is_refused_with_words() {
     let error = RedisStore::options(&url).root_certificate("no PEM").connect().await.unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(error.kind(), StoreErrorKind::Rejected, "{source}");
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_certificate_of_ours_is_shown_it() {
+    let (redis, url, certificate, folder) = server();
+    assert_eq!(redis.command(&["CONFIG", "SET", "tls-auth-clients", "yes"]), "OK");
+    // The server trusts what it was started with.
+    let key = fs::read_to_string(folder.path().join("key")).unwrap();
+    let options = || RedisStore::options(&url).root_certificate(certificate.clone());
+    let without = options().connect().await.unwrap_err();
+    assert_eq!(without.kind(), StoreErrorKind::Unavailable, "{without:?}");
+    options().client_certificate(certificate.clone(), key.clone()).connect().await.unwrap();
+
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let files = format!("sslrootcert={0}&sslcert={0}&sslkey={1}", path("certificate"), path("key"));
+    AnyStore::open(&format!("{url}?{files}")).await.unwrap();
+    for (parameters, words) in [
+        (format!("sslcert={}", path("certificate")), "sslkey"),
+        (format!("sslrootcert={}", path("key")), "BEGIN CERTIFICATE"),
+        (format!("sslcert={0}&sslkey={0}", path("certificate")), "BEGIN PRIVATE KEY"),
+        ("sslrootcert=/no/such/file".to_owned(), "/no/such/file"),
+    ] {
+        let error = AnyStore::open(&format!("{url}?{parameters}")).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Rejected, "{parameters}");
+        assert!(format!("{error:?}").contains(words), "{error:?}");
+        assert!(!format!("{error:?}").contains(&key), "nothing of the key is shown");
+    }
+    let plain = RedisStore::options(&redis.url()).root_certificate(certificate).connect().await;
+    assert!(format!("{:?}", plain.unwrap_err()).contains("rediss://"));
 }

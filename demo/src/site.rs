@@ -66,7 +66,7 @@ impl Site {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        Ok(Self::stored(AnyStore::Sqlite(SqliteStore::open(path)?))?)
+        Ok(Self::stored(AnyStore::from(SqliteStore::open(path)?))?)
     }
 
     async fn at(url: &str) -> Result<(Self, Layer), Box<dyn std::error::Error>> {

@@ -4,19 +4,33 @@
 //! |---|---|---|
 //! | `memory:` | [`MemoryStore`] | |
 //! | `sqlite:PATH`, perhaps with `?durability=fast` | `SqliteStore` | `sqlite` |
-//! | `redis://[user:password@]host[:port][/database]`, and [more](super::RedisStore::connect) | `RedisStore` | `redis` |
+//! | `redis://[user:password@]host[:port][/database]`, and [more](super::RedisStore::connect); also `valkey://` | `RedisStore` | `redis` |
 //! | `postgres://user:password@host[:port]/database` | `PostgresStore` | `postgres` |
-//! | `mysql://user:password@host[:port]/database` | `MySqlStore` | `mysql` |
+//! | `mysql://user:password@host[:port]/database`, or `mariadb://` | `MySqlStore` | `mysql` |
+//! | `memcached://host[:port][,host[:port]…]` | `MemcachedStore` | `memcached` |
+//!
+//! A parameter after the question mark that the store does not know is an error. Those of PostgreSQL and MySQL are
+//! sqlx's: `sslmode`, `sslrootcert`, `sslcert` and `sslkey` for one, `ssl-mode`, `ssl-ca`, `ssl-cert` and `ssl-key`
+//! for the other.
 
-use std::time::Duration;
+use std::fmt;
+use std::sync::Arc;
 
 use super::{
     Created, Cursor, Index, Listed, MemoryStore, Page, Record, Replaced, Result, Scan, Store,
-    StoreError, StoreErrorKind, StoreKey, Stored, Sweep, Touched, Version,
+    StoreKey, Stored, Sweep, Touched, Version,
 };
 use crate::time::Timestamp;
 
-/// One of the stores of this crate, chosen while the program runs.
+mod engine;
+mod later;
+mod options;
+
+use engine::{Engine, on_each};
+use later::Later;
+pub use options::AnyOptions;
+
+/// One of the stores of this crate, chosen while the program runs. Clones are the same store.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cloakroom::store::StoreError> {
@@ -28,197 +42,10 @@ use crate::time::Timestamp;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum AnyStore {
-    /// In this process.
-    Memory(MemoryStore),
-    /// In a file.
-    #[cfg(feature = "sqlite")]
-    Sqlite(super::SqliteStore),
-    /// In Redis or Valkey.
-    #[cfg(feature = "redis")]
-    Redis(super::RedisStore),
-    /// In PostgreSQL.
-    #[cfg(feature = "postgres")]
-    Postgres(super::PostgresStore),
-    /// In MySQL or MariaDB.
-    #[cfg(feature = "mysql")]
-    MySql(super::MySqlStore),
-}
-
-/// How the store of a URL is to be reached. What a store has no use for is not an error.
-#[must_use = "nothing is opened before `open` is called"]
-#[derive(Clone, Default)]
-pub struct AnyOptions {
-    pub(crate) url: String,
-    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
-    pub(crate) prefix: Option<String>,
-    #[cfg_attr(not(any(feature = "mysql", feature = "postgres")), allow(dead_code))]
-    pub(crate) table: Option<String>,
-    #[cfg_attr(not(any(feature = "mysql", feature = "postgres")), allow(dead_code))]
-    pub(crate) max_connections: Option<u32>,
-    #[cfg_attr(
-        not(any(feature = "mysql", feature = "postgres", feature = "redis")),
-        allow(dead_code)
-    )]
-    pub(crate) connect_timeout: Option<Duration>,
-}
-
-/// What a URL begins with, and the feature that it takes.
-const SCHEMES: [(&str, &str); 13] = [
-    ("memory", ""),
-    ("sqlite", "sqlite"),
-    ("redis", "redis"),
-    ("rediss", "redis"),
-    ("redis+unix", "redis"),
-    ("redis+sentinel", "redis"),
-    ("rediss+sentinel", "redis"),
-    ("redis+cluster", "redis"),
-    ("rediss+cluster", "redis"),
-    ("postgres", "postgres"),
-    ("postgresql", "postgres"),
-    ("mysql", "mysql"),
-    ("mariadb", "mysql"),
-];
-
-impl AnyOptions {
-    /// What all keys begin with, in Redis.
-    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = Some(prefix.into());
-        self
-    }
-
-    /// The table, in PostgreSQL and MySQL.
-    pub fn table(mut self, table: impl Into<String>) -> Self {
-        self.table = Some(table.into());
-        self
-    }
-
-    /// How many connections there may be, in PostgreSQL and MySQL.
-    pub const fn max_connections(mut self, connections: u32) -> Self {
-        self.max_connections = Some(connections);
-        self
-    }
-
-    /// How long a connection may take to be made.
-    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = Some(timeout);
-        self
-    }
-
-    /// The table and its indexes as SQL, without opening the store; `None` where it has none that can be made
-    /// beforehand.
-    ///
-    /// # Errors
-    /// `Rejected` for a table's name that is none, or the URL of no known store or of one that this build does not
-    /// have.
-    pub fn schema(&self) -> Result<Option<String>> {
-        let (scheme, _) = self.url.split_once(':').unwrap_or((&self.url, ""));
-        let feature =
-            SCHEMES.iter().find(|(known, _)| *known == scheme).map(|(_, feature)| feature);
-        match feature.copied() {
-            #[cfg(feature = "postgres")]
-            Some("postgres") => self.sql::<sqlx::Postgres>().schema().map(Some),
-            #[cfg(feature = "mysql")]
-            Some("mysql") => self.sql::<sqlx::MySql>().schema().map(Some),
-            Some("" | "sqlite" | "redis") => Ok(None),
-            _ => Err(no_store(scheme)),
-        }
-    }
-
-    /// Opens the store.
-    ///
-    /// # Errors
-    /// `Rejected` for a URL of no known store, or of one that this build does not have; otherwise as the store's own
-    /// options say.
-    pub async fn open(self) -> Result<AnyStore> {
-        let (scheme, rest) = self.url.split_once(':').unwrap_or((&self.url, ""));
-        match scheme {
-            "memory" if rest.is_empty() => Ok(AnyStore::Memory(MemoryStore::new())),
-            #[cfg(feature = "sqlite")]
-            "sqlite" if !rest.is_empty() => sqlite(rest)?.open().map(AnyStore::Sqlite),
-            #[cfg(feature = "redis")]
-            "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "rediss+sentinel"
-            | "redis+cluster" | "rediss+cluster" => {
-                self.redis().connect().await.map(AnyStore::Redis)
-            }
-            #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => self.sql().connect().await.map(AnyStore::Postgres),
-            #[cfg(feature = "mysql")]
-            "mysql" | "mariadb" => self.sql().connect().await.map(AnyStore::MySql),
-            _ => Err(no_store(scheme)),
-        }
-    }
-
-    #[cfg(feature = "redis")]
-    fn redis(&self) -> super::RedisOptions {
-        let mut options = super::RedisStore::options(&self.url);
-        if let Some(prefix) = &self.prefix {
-            options = options.prefix(prefix);
-        }
-        if let Some(timeout) = self.connect_timeout {
-            options = options.connect_timeout(timeout);
-        }
-        options
-    }
-
-    #[cfg(any(feature = "mysql", feature = "postgres"))]
-    fn sql<D: super::Dialect>(&self) -> super::SqlOptions<D> {
-        let mut options = super::SqlStore::options(&self.url);
-        if let Some(table) = &self.table {
-            options = options.table(table);
-        }
-        if let Some(connections) = self.max_connections {
-            options = options.max_connections(connections);
-        }
-        if let Some(timeout) = self.connect_timeout {
-            options = options.connect_timeout(timeout);
-        }
-        options
-    }
-}
-
-/// The path of a file, and after a question mark what its answers promise.
-#[cfg(feature = "sqlite")]
-fn sqlite(rest: &str) -> Result<super::SqliteOptions> {
-    let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut options = super::SqliteStore::options(path.strip_prefix("//").unwrap_or(path));
-    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
-        let durability = match parameter {
-            "durability=durable" => super::Durability::Durable,
-            "durability=fast" => super::Durability::Fast,
-            _ => {
-                let cause = "sqlite: knows `durability=durable` and `durability=fast` after the question mark";
-                return Err(StoreError::new(StoreErrorKind::Rejected, cause));
-            }
-        };
-        options = options.durability(durability);
-    }
-    Ok(options)
-}
-
-/// Names the scheme only: the rest of a URL may hold a password (S87).
-fn no_store(scheme: &str) -> StoreError {
-    let known = SCHEMES.iter().find(|(known, _)| *known == scheme);
-    let cause = match known {
-        None if scheme == "memcached" => {
-            "memcached: finds nothing by its owner, as this store has to: use `MemcachedStore` itself"
-                .to_owned()
-        }
-        Some((_, "")) | None => {
-            let names: Vec<&str> = SCHEMES.iter().map(|(name, _)| *name).collect();
-            format!("no store's URL begins like this one; known are: {}", names.join(", "))
-        }
-        Some((_, "sqlite")) if cfg!(feature = "sqlite") => {
-            "sqlite: needs the path of a file after it".to_owned()
-        }
-        Some((_, feature)) => {
-            format!("{scheme}: turn on cloakroom's feature `{feature}` to have this store")
-        }
-    };
-    StoreError::new(StoreErrorKind::Rejected, cause)
-}
+///
+/// memcached finds nothing but by key: what asks for an owner's sessions, or for all, is `Rejected` there.
+#[derive(Clone)]
+pub struct AnyStore(Arc<Later>);
 
 impl AnyStore {
     /// Opens the store of a URL with the default options.
@@ -231,31 +58,20 @@ impl AnyStore {
 
     /// For other options.
     pub fn options(url: &str) -> AnyOptions {
-        AnyOptions { url: url.to_owned(), ..AnyOptions::default() }
+        AnyOptions::new(url)
     }
 
-    /// The table and its indexes as SQL, where the store has a table that can be made beforehand.
+    /// Returns what the store's URL begins with, in its usual spelling: `memory`, `sqlite`, `redis`, `postgres`, `mysql`
+    /// or `memcached`.
     #[must_use]
-    pub fn schema(&self) -> Option<&str> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(store) => Some(store.schema()),
-            #[cfg(feature = "mysql")]
-            Self::MySql(store) => Some(store.schema()),
-            _ => None,
-        }
+    pub fn scheme(&self) -> &'static str {
+        self.0.scheme()
     }
 
     /// Whether expired records stay until they are [swept](Sweep), because nothing else removes them.
     #[must_use]
-    pub const fn keeps_expired(&self) -> bool {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(_) => true,
-            #[cfg(feature = "mysql")]
-            Self::MySql(_) => true,
-            _ => false,
-        }
+    pub fn keeps_expired(&self) -> bool {
+        matches!(self.scheme(), "postgres" | "mysql")
     }
 
     /// Makes the table, where the store has one and it is not there.
@@ -263,40 +79,17 @@ impl AnyStore {
     /// # Errors
     /// `Rejected` if this user may not.
     pub async fn create_table(&self) -> Result<()> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(store) => store.create_table().await,
-            #[cfg(feature = "mysql")]
-            Self::MySql(store) => store.create_table().await,
-            _ => Ok(()),
-        }
+        self.0.engine()?.create_table().await
     }
-}
-
-/// The same call on whichever store it is.
-macro_rules! on_each {
-    ($any:expr, $store:ident => $call:expr) => {
-        match $any {
-            AnyStore::Memory($store) => $call,
-            #[cfg(feature = "sqlite")]
-            AnyStore::Sqlite($store) => $call,
-            #[cfg(feature = "redis")]
-            AnyStore::Redis($store) => $call,
-            #[cfg(feature = "postgres")]
-            AnyStore::Postgres($store) => $call,
-            #[cfg(feature = "mysql")]
-            AnyStore::MySql($store) => $call,
-        }
-    };
 }
 
 impl Store for AnyStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Stored>> {
-        on_each!(self, store => store.load(key).await)
+        on_each!(self.0.engine()?, store => store.load(key).await)
     }
 
     async fn create(&self, key: &StoreKey, record: &Record) -> Result<Created> {
-        on_each!(self, store => store.create(key, record).await)
+        on_each!(self.0.engine()?, store => store.create(key, record).await)
     }
 
     async fn replace(
@@ -305,82 +98,63 @@ impl Store for AnyStore {
         expected: Version,
         record: &Record,
     ) -> Result<Replaced> {
-        on_each!(self, store => store.replace(key, expected, record).await)
+        on_each!(self.0.engine()?, store => store.replace(key, expected, record).await)
     }
 
     async fn touch(&self, key: &StoreKey, seen: Version, expires_at: Timestamp) -> Result<Touched> {
-        on_each!(self, store => store.touch(key, seen, expires_at).await)
+        on_each!(self.0.engine()?, store => store.touch(key, seen, expires_at).await)
     }
 
     async fn remove(&self, key: &StoreKey) -> Result<bool> {
-        on_each!(self, store => store.remove(key).await)
+        on_each!(self.0.engine()?, store => store.remove(key).await)
     }
 
     async fn await_replication(&self, key: &StoreKey) -> Result<()> {
-        on_each!(self, store => store.await_replication(key).await)
+        on_each!(self.0.engine()?, store => store.await_replication(key).await)
     }
 }
 
 impl Index for AnyStore {
     async fn list(&self, owner: &str) -> Result<Vec<Listed>> {
-        on_each!(self, store => store.list(owner).await)
+        on_each!(self.0.engine()?, store => store.list(owner).await, by_key_only)
     }
 
     async fn count(&self, owner: &str) -> Result<usize> {
-        on_each!(self, store => store.count(owner).await)
+        on_each!(self.0.engine()?, store => store.count(owner).await, by_key_only)
     }
 
     async fn remove_of(&self, owner: &str, key: &StoreKey) -> Result<bool> {
-        on_each!(self, store => store.remove_of(owner, key).await)
+        on_each!(self.0.engine()?, store => store.remove_of(owner, key).await, by_key_only)
     }
 
     async fn remove_all_but(&self, owner: &str, keep: Option<&StoreKey>) -> Result<usize> {
-        on_each!(self, store => store.remove_all_but(owner, keep).await)
+        on_each!(self.0.engine()?, store => store.remove_all_but(owner, keep).await, by_key_only)
     }
 }
 
 impl Scan for AnyStore {
     async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
-        on_each!(self, store => store.scan(after, limit).await)
+        on_each!(self.0.engine()?, store => store.scan(after, limit).await, by_key_only)
     }
 }
 
 impl Sweep for AnyStore {
-    /// Nothing is to be done in Redis, which drops what has expired by itself.
+    /// Nothing is to be done in Redis and memcached, which drop what has expired by themselves, nor in a store that is
+    /// not open yet.
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize> {
-        match self {
-            Self::Memory(store) => store.sweep(now, limit).await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(store) => store.sweep(now, limit).await,
-            #[cfg(feature = "postgres")]
-            Self::Postgres(store) => store.sweep(now, limit).await,
-            #[cfg(feature = "mysql")]
-            Self::MySql(store) => store.sweep(now, limit).await,
-            #[cfg(feature = "redis")]
-            Self::Redis(_) => Ok(0),
+        match self.0.engine() {
+            Ok(engine) => engine.sweep(now, limit).await,
+            Err(_) => Ok(0),
         }
     }
 }
 
-#[cfg(all(test, feature = "sqlite"))]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn r54_what_a_url_says_of_a_file_is_done_or_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sessions.db").display().to_string();
-        for parameters in ["", "?", "?durability=fast", "?durability=durable"] {
-            let url = format!("sqlite:{path}{parameters}");
-            assert!(matches!(AnyStore::open(&url).await, Ok(AnyStore::Sqlite(_))), "{url}");
-        }
-        for parameters in ["?mode=rwc", "?durability=none", "?durability=fast&cache=shared"] {
-            let error = AnyStore::open(&format!("sqlite:{path}{parameters}")).await.unwrap_err();
-            assert_eq!(error.kind(), StoreErrorKind::Rejected, "{parameters}");
-            assert!(format!("{error:?}").contains("durability"), "{error:?}");
-        }
-        let mut files = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
-        assert!(!files.any(|file| file.display().to_string().contains('?')), "it is no name");
-        assert!(AnyStore::open("sqlite::memory:").await.is_err());
+impl fmt::Debug for AnyStore {
+    /// Without the URL, which may hold a password (S87).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AnyStore").field(&self.scheme()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use super::{
     Created, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey, Stored,
-    Touched, Version, row, setting,
+    Touched, Version, parameters, row, setting,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -124,6 +124,20 @@ impl MemcachedOptions {
     /// `Rejected` for a URL or a prefix that is none; `Unavailable` or `TimedOut` if one of the servers does not answer;
     /// `Corrupt` if it is no memcached.
     pub async fn connect(self) -> Result<MemcachedStore> {
+        let servers = self.servers()?;
+        for server in &servers {
+            server.greet().await.map_err(store_error)?;
+        }
+        let shared = Shared { servers, prefix: self.prefix, clock: self.clock };
+        Ok(MemcachedStore { shared: Arc::new(shared) })
+    }
+
+    /// Whether all that was said can be served.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.servers().map(drop)
+    }
+
+    fn servers(&self) -> Result<Vec<Server>> {
         let is_bad = |c: char| c.is_whitespace() || c.is_control();
         let length = self.prefix.len();
         if length > LONGEST_PREFIX || self.prefix.contains(is_bad) {
@@ -133,13 +147,8 @@ impl MemcachedOptions {
             return Err(store_error(Failure::NoConnections));
         }
         let timeout = setting::connect_timeout(self.connect_timeout)?;
-        let servers = server::servers(&self.url, self.max_connections, timeout);
-        let servers = servers.map_err(store_error)?;
-        for server in &servers {
-            server.greet().await.map_err(store_error)?;
-        }
-        let shared = Shared { servers, prefix: self.prefix, clock: self.clock };
-        Ok(MemcachedStore { shared: Arc::new(shared) })
+        let (url, _) = parameters::split(&self.url, &[])?;
+        server::servers(url, self.max_connections, timeout).map_err(store_error)
     }
 }
 

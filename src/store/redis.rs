@@ -31,6 +31,8 @@ use super::{
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
+#[cfg(feature = "tls")]
+mod certificates;
 mod confirm;
 mod connection;
 mod error;
@@ -45,6 +47,7 @@ mod ours;
 mod place;
 mod rights;
 mod scan;
+mod url;
 
 use confirm::{Left, Waiting};
 use connection::Connection;
@@ -103,6 +106,18 @@ impl RedisStore {
     /// | `redis+unix:///path/to/socket` | one server on this machine |
     /// | `redis+sentinel://[user:password@]host[:port],…[/name[/database]]` | the master that these sentinels know as `name`, by default `mymaster` |
     /// | `redis+cluster://[user:password@]host[:port],…` | the cluster that these nodes belong to |
+    ///
+    /// `valkey` and `valkeys` are other names of `redis` and `rediss`. After a question mark may stand, each of them encoded
+    /// as in any URL:
+    ///
+    /// | parameter | is |
+    /// |---|---|
+    /// | `db` | the database, where it is not in the path; a cluster has none but 0 |
+    /// | `user`, `password` | who we are, for a socket |
+    /// | `sentinel_user`, `sentinel_password` | the same for the sentinels: [`sentinel_password`](RedisOptions::sentinel_password) |
+    /// | `wait_for_replicas`, `wait_for_replicas_within` | a number, and seconds, 1 unless said: [`wait_for_replicas`](RedisOptions::wait_for_replicas) |
+    /// | `sslrootcert` | a file: `root_certificate` |
+    /// | `sslcert`, `sslkey` | two files: `client_certificate` |
     ///
     /// # Errors
     /// As [`RedisOptions::connect`].

@@ -28,7 +28,7 @@ use sqlx::{Error, Pool};
 
 use super::{
     Created, Cursor, Index, Listed, Page, Record, Replaced, Result, Scan, Store, StoreError,
-    StoreErrorKind, StoreKey, Stored, Sweep, Touched, Version, setting,
+    StoreErrorKind, StoreKey, Stored, Sweep, Touched, Version, parameters, setting,
 };
 use crate::time::Timestamp;
 
@@ -142,17 +142,27 @@ impl<D: Dialect> SqlOptions<D> {
         Ok(Statements::new::<D>(&self.table)?.schema)
     }
 
-    /// Connects.
-    ///
-    /// # Errors
-    /// `Rejected` for a URL or a table's name that is none, an option that cannot be served, or a password that is wrong; `Unavailable` or `TimedOut` for
-    /// a server that does not answer.
-    pub async fn connect(self) -> Result<SqlStore<D>> {
+    /// Whether all that was said can be served.
+    pub(crate) fn check(&self) -> Result<()> {
         if !D::SCHEMES.iter().any(|scheme| self.url.starts_with(scheme)) {
             return Err(StoreError::new(StoreErrorKind::Rejected, D::NO_URL));
         }
-        let statements = Statements::new::<D>(&self.table)?;
+        parameters::split(&self.url, D::PARAMETERS)?;
         setting::max_connections(self.pool.get_max_connections())?;
+        setting::connect_timeout(self.pool.get_acquire_timeout())?;
+        Statements::new::<D>(&self.table)?;
+        let url = self.url.parse::<<D::Connection as sqlx::Connection>::Options>();
+        url.map(drop).map_err(error::of::<D>)
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// `Rejected` for a URL or a table's name that is none, a parameter that is not known, an option that cannot be served, or a password that is wrong; `Unavailable` or `TimedOut` for
+    /// a server that does not answer.
+    pub async fn connect(self) -> Result<SqlStore<D>> {
+        self.check()?;
+        let statements = Statements::new::<D>(&self.table)?;
         let timeout = setting::connect_timeout(self.pool.get_acquire_timeout())?;
         let renewal = Renewal::new(true);
         let pool = lent::watched(self.pool.acquire_timeout(timeout), &renewal);

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -130,14 +129,7 @@ pub(crate) fn run(command: Command) -> Outcome {
 
 async fn open(asked: &Asked) -> Outcome<Sessions> {
     // An application makes a file that is missing; here it is a slip of the pen.
-    if let Some(path) = asked.place.store.strip_prefix("sqlite:") {
-        let path = path.split_once('?').map_or(path, |(path, _)| path);
-        let path = path.strip_prefix("//").unwrap_or(path);
-        if !Path::new(path).exists() {
-            return Err(Failure::Refused(format!("{path}: no such file")));
-        }
-    }
-    let store = asked.place.options().open().await.map_err(Failure::refused)?;
+    let store = asked.place.options().must_exist(true).open().await.map_err(Failure::refused)?;
     // Each record says when it ends: limits of the application are not known here.
     let sessions = StoredFactory::builder(store).idle_limit(None).absolute_limit(None);
     sessions.io_timeout(PATIENCE).build().map_err(Failure::refused)

@@ -11,9 +11,12 @@ use ::redis::{
 };
 
 use super::RedisOptions;
+#[cfg(feature = "tls")]
+use super::certificates::choose_provider;
 use super::heard::Map;
 use super::live::Live;
 use super::meaning::Meaning;
+use super::url::{Kind, Place};
 
 /// The master that sentinels are asked for, unless the URL names one.
 const MASTER: &str = "mymaster";
@@ -111,79 +114,41 @@ fn tcp() -> TcpSettings {
 
 /// A server's place, where nothing is sent before the first command but who we are: so that the server's first words,
 /// perhaps that it has too many clients, are an answer to something.
-fn info(place: impl IntoConnectionInfo) -> RedisResult<ConnectionInfo> {
-    let info = place.into_connection_info()?.set_tcp_settings(tcp());
+fn plain(info: ConnectionInfo) -> ConnectionInfo {
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
-    Ok(info.set_redis_settings(settings))
-}
-
-/// A URL's parts, each as it was written.
-struct Parts<'a> {
-    is_encrypted: bool,
-    kind: Kind,
-    /// `user:password`, perhaps empty.
-    user: &'a str,
-    hosts: &'a str,
-    path: &'a str,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Sentinels,
-    Cluster,
+    info.set_tcp_settings(tcp()).set_redis_settings(settings)
 }
 
 impl RedisOptions {
-    pub(super) fn source(&self) -> RedisResult<Source> {
+    pub(super) fn source(&self, place: &Place) -> RedisResult<Source> {
         #[cfg(feature = "tls")]
         choose_provider();
-        match parts(&self.url) {
-            None => Ok(Source::Server(Box::new(self.client(self.url.as_str())?))),
-            Some(parts) if parts.kind == Kind::Sentinels => {
-                Ok(Source::Sentinels(Box::new(self.sentinels(&parts)?)))
-            }
-            Some(parts) => self.cluster(&parts),
+        match place.kind {
+            Kind::Server | Kind::Socket => Ok(Source::Server(Box::new(self.client(place)?))),
+            Kind::Sentinels => Ok(Source::Sentinels(Box::new(self.sentinels(place)?))),
+            Kind::Cluster => self.cluster(place),
         }
     }
 
-    #[cfg(not(feature = "tls"))]
-    fn client(&self, place: impl IntoConnectionInfo) -> RedisResult<Client> {
-        Client::open(info(place)?)
-    }
-
-    #[cfg(feature = "tls")]
-    fn client(&self, place: impl IntoConnectionInfo) -> RedisResult<Client> {
-        match self.certificates() {
-            Some(certificates) => Client::build_with_tls(info(place)?, certificates),
-            None => Client::open(info(place)?),
+    fn client(&self, place: &Place) -> RedisResult<Client> {
+        let info = plain(place.info()?);
+        #[cfg(feature = "tls")]
+        if let Some(certificates) = self.certificates() {
+            return Client::build_with_tls(info, certificates);
         }
+        Client::open(info)
     }
 
-    /// Whether what was given as a certificate holds one: without any, nobody would be trusted, and nobody say why.
-    #[cfg(feature = "tls")]
-    pub(super) fn has_bad_certificate(&self) -> bool {
-        use rustls::pki_types::CertificateDer;
-        use rustls::pki_types::pem::PemObject;
-        self.root_certificate
-            .as_ref()
-            .is_some_and(|pem| CertificateDer::from_pem_slice(pem).is_err())
-    }
-
-    #[cfg(feature = "tls")]
-    fn certificates(&self) -> Option<::redis::TlsCertificates> {
-        let root_cert = self.root_certificate.clone();
-        root_cert.is_some().then_some(::redis::TlsCertificates { client_tls: None, root_cert })
-    }
-
-    /// User, password and database are the master's; sentinels are asked without.
-    fn sentinels(&self, parts: &Parts<'_>) -> RedisResult<SentinelClient> {
-        let mut path = parts.path.split('/');
-        let name = path.next().filter(|name| !name.is_empty()).unwrap_or(MASTER);
-        let scheme = parts.scheme();
-        let place = |host: &str| format!("{scheme}://{host}").as_str().into_connection_info();
-        let sentinels = parts.hosts.split(',').map(|host| Ok(place(host)?.addr().clone()));
-        let sentinels = sentinels.collect::<RedisResult<Vec<_>>>()?;
-        let master = place(&format!("{}master/{}", parts.user, path.next().unwrap_or_default()))?;
+    /// User, password and database are the master's; sentinels have their own.
+    fn sentinels(&self, place: &Place) -> RedisResult<SentinelClient> {
+        let name = place.master.as_deref().unwrap_or(MASTER);
+        let scheme = place.scheme();
+        let address = |host: &str| {
+            let info = format!("{scheme}://{host}").as_str().into_connection_info()?;
+            Ok(info.addr().clone())
+        };
+        let sentinels = place.hosts.split(',').map(address).collect::<RedisResult<Vec<_>>>()?;
+        let master = place.info()?;
         let master = master.redis_settings();
         let mut client = SentinelClientBuilder::new(sentinels, name, SentinelServerType::Master)?
             .set_client_to_redis_db(master.db())
@@ -195,7 +160,13 @@ impl RedisOptions {
         if let Some(password) = master.password() {
             client = client.set_client_to_redis_password(password);
         }
-        if parts.is_encrypted {
+        if let Some(user) = &self.sentinel_user {
+            client = client.set_client_to_sentinel_username(user);
+        }
+        if let Some(password) = &self.sentinel_password {
+            client = client.set_client_to_sentinel_password(password.as_str());
+        }
+        if place.is_encrypted {
             client = client.set_client_to_redis_tls_mode(TlsMode::Secure);
         }
         #[cfg(feature = "tls")]
@@ -207,21 +178,21 @@ impl RedisOptions {
         client.build()
     }
 
-    fn cluster(&self, parts: &Parts<'_>) -> RedisResult<Source> {
+    fn cluster(&self, place: &Place) -> RedisResult<Source> {
         let map = Map::default();
-        let client = |protocol| self.cluster_client(parts, protocol, &map);
+        let client = |protocol| self.cluster_client(place, protocol, &map);
         let clients = [client(ProtocolVersion::RESP3)?, client(ProtocolVersion::RESP2)?];
         Ok(Source::Cluster(Box::new(Cluster { clients, map })))
     }
 
     fn cluster_client(
         &self,
-        parts: &Parts<'_>,
+        place: &Place,
         protocol: ProtocolVersion,
         map: &Map,
     ) -> RedisResult<ClusterClient> {
-        let nodes = parts.hosts.split(',');
-        let nodes = nodes.map(|host| format!("{}://{}{host}", parts.scheme(), parts.user));
+        let nodes = place.hosts.split(',');
+        let nodes = nodes.map(|host| format!("{}://{}{host}", place.scheme(), place.user));
         let client = ClusterClientBuilder::new(nodes)
             .connection_timeout(self.connect_timeout)
             .use_protocol(protocol)
@@ -236,38 +207,4 @@ impl RedisOptions {
         };
         client.build()
     }
-}
-
-impl Parts<'_> {
-    const fn scheme(&self) -> &'static str {
-        if self.is_encrypted { "rediss" } else { "redis" }
-    }
-}
-
-/// Encryption asks for the process's provider of it, which nobody may have chosen.
-#[cfg(feature = "tls")]
-fn choose_provider() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error means that somebody was faster.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-}
-
-/// The parts of a URL that names several servers.
-fn parts(url: &str) -> Option<Parts<'_>> {
-    let (scheme, rest) = url.split_once("://")?;
-    let (encryption, kind) = scheme.split_once('+')?;
-    let kind = match kind {
-        "sentinel" => Kind::Sentinels,
-        "cluster" => Kind::Cluster,
-        _ => return None,
-    };
-    let is_encrypted = match encryption {
-        "redis" => false,
-        "rediss" => true,
-        _ => return None,
-    };
-    let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let at = place.rfind('@').map_or(0, |at| at + 1);
-    Some(Parts { is_encrypted, kind, user: &place[..at], hosts: &place[at..], path })
 }

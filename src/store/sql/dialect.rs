@@ -20,6 +20,8 @@ use crate::time::Timestamp;
 pub trait Dialect: Database + Sized {
     const SCHEMES: &'static [&'static str];
     const NO_URL: &'static str;
+    /// What may stand after the question mark of a URL.
+    const PARAMETERS: &'static [&'static str];
     const NO_PROTOCOL: &'static str;
     const SCHEMA: &'static str;
     /// What has to be said before it where several say it at once.

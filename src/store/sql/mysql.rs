@@ -59,6 +59,22 @@ async fn set_up(connection: &mut Connection) -> sqlx::Result<()> {
 impl Dialect for MySql {
     const SCHEMES: &'static [&'static str] = &["mysql://", "mariadb://"];
     const NO_URL: &'static str = "that is no URL of a MySQL: mysql://user:password@host/database";
+    const PARAMETERS: &'static [&'static str] = &[
+        "ssl-mode",
+        "sslmode",
+        "ssl-ca",
+        "sslca",
+        "ssl-cert",
+        "sslcert",
+        "ssl-key",
+        "sslkey",
+        "charset",
+        "collation",
+        "socket",
+        "timezone",
+        "time-zone",
+        "statement-cache-capacity",
+    ];
     const NO_PROTOCOL: &'static str = "what answers there does not speak as MySQL does";
     const LONGEST_NAME: usize = 64;
     const SCHEMA: &'static str = include_str!("mysql.sql");

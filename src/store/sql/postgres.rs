@@ -52,6 +52,27 @@ impl Dialect for Postgres {
     const SCHEMES: &'static [&'static str] = &["postgres://", "postgresql://"];
     const NO_URL: &'static str =
         "that is no URL of a PostgreSQL: postgres://user:password@host/database";
+    const PARAMETERS: &'static [&'static str] = &[
+        "sslmode",
+        "ssl-mode",
+        "sslrootcert",
+        "ssl-root-cert",
+        "ssl-ca",
+        "sslcert",
+        "ssl-cert",
+        "sslkey",
+        "ssl-key",
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "application_name",
+        "options",
+        "options[",
+        "statement-cache-capacity",
+    ];
     const NO_PROTOCOL: &'static str = "what answers there does not speak as PostgreSQL does";
     const LONGEST_NAME: usize = 63;
     const SCHEMA: &'static str = include_str!("postgres.sql");
