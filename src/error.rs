@@ -283,12 +283,31 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
 /// where the visitor is told little.
 #[cfg(any(feature = "tower", feature = "actix"))]
 pub(crate) fn tell_answered(error: &Error) {
-    let cause = causes(error);
-    if error.status().is_server_error() {
-        tracing::error!(kind = error.kind(), %error, cause, "session error answered");
+    let (kind, cause) = (error.kind(), causes(error));
+    if is_told(error) {
+        tracing::debug!(kind, %error, cause, "session error answered");
+    } else if error.status().is_server_error() {
+        tracing::error!(kind, %error, cause, "session error answered");
     } else {
-        tracing::warn!(kind = error.kind(), %error, "session error answered");
+        tracing::warn!(kind, %error, "session error answered");
     }
+}
+
+/// Says that the changes of a request were not kept that nobody waits for.
+#[cfg(any(feature = "tower", feature = "actix"))]
+pub(crate) fn tell_not_kept(error: &Error) {
+    let (kind, cause) = (error.kind(), causes(error));
+    if is_told(error) {
+        tracing::debug!(kind, %error, cause, "session not kept");
+    } else {
+        tracing::error!(kind, %error, cause, "session not kept");
+    }
+}
+
+/// Whether the log has what there is to say: a store that is down would fill it with a line for each request.
+#[cfg(any(feature = "tower", feature = "actix"))]
+fn is_told(error: &Error) -> bool {
+    matches!(error, Error::Store { source, .. } if source.is_left_alone())
 }
 
 /// What a bound counts.

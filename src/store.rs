@@ -385,12 +385,27 @@ impl StoreError {
         self.kind
     }
 
+    /// That of a store which was not asked, because it did not answer for a while.
+    pub(crate) fn left_alone() -> Self {
+        Self::new(StoreErrorKind::Unavailable, LeftAlone)
+    }
+
+    /// Whether it was not asked. That the store does not answer, was said in the log before.
+    #[cfg_attr(not(any(feature = "tower", feature = "actix")), allow(dead_code))]
+    pub(crate) fn is_left_alone(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.is::<LeftAlone>())
+    }
+
     /// What is behind it, as one line.
     #[cfg_attr(not(feature = "sqlite"), allow(dead_code))] // where many share one failure
     pub(crate) fn causes(&self) -> String {
         crate::error::causes(self)
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("it has not answered for a while, and is left alone for a moment")]
+struct LeftAlone;
 
 impl From<StoreErrorKind> for StoreError {
     fn from(kind: StoreErrorKind) -> Self {

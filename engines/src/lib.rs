@@ -27,6 +27,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How many free ports are tried: another process may be faster to take one.
 const PORTS: usize = 5;
 
+/// The variable that names a folder whose programs are used before those that are installed, so that another version of an
+/// engine can be tried: `redis-server`, `memcached`, `pgbouncer`, `initdb` and `postgres`, or a MySQL's `mysqld`, which takes
+/// MariaDB's place.
+pub const PREFERRED: &str = "CLOAKROOM_ENGINES";
+
 /// Why there is no engine; the text says what to do.
 #[derive(Debug)]
 pub struct Missing(String);
@@ -107,15 +112,46 @@ impl Postgres {
         Self::programs().is_some()
     }
 
-    /// Where Debian keeps the newest version's programs, which are not on the path.
+    /// Where Debian keeps the newest version's programs, which are not on the path, unless others are preferred.
     fn programs() -> Option<PathBuf> {
+        if let Some(folder) = preferred("initdb").and_then(|file| Some(file.parent()?.to_owned())) {
+            return Some(folder);
+        }
         let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
         let folders = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
         folders.filter(|folder| folder.join("initdb").is_file()).max()
     }
 }
 
-/// A running MariaDB that does not wait for the disk. Dropping it ends it.
+/// Runs MariaDB in a folder, on a port. It runs as root only if it is told which user to become: then the one that its
+/// package made.
+const MARIADB: &str = r#"
+    user=$(id -un) PATH=$PATH:/usr/sbin
+    if [ "$user" = root ]; then user=mysql; chown mysql "$1"; fi
+    echo "CREATE DATABASE IF NOT EXISTS cloakroom;" >"$1/init.sql"
+    [ -d "$1/data" ] ||
+        mariadb-install-db --no-defaults --user="$user" --datadir="$1/data" --skip-test-db \
+            --auth-root-authentication-method=normal >/dev/null || exit
+    exec mariadbd --no-defaults --user="$user" --datadir="$1/data" --port="$2" \
+        --socket="$1/socket" --pid-file="$1/mariadb.pid" --bind-address=127.0.0.1 \
+        --init-file="$1/init.sql" --innodb-flush-log-at-trx-commit=0 --max-connections=400 \
+        --long-query-time=0.05
+"#;
+
+/// The same for MySQL, whose program is the third word.
+const MYSQL: &str = r#"
+    user=$(id -un)
+    if [ "$user" = root ]; then user=mysql; chown mysql "$1"; fi
+    echo "CREATE DATABASE IF NOT EXISTS cloakroom;" >"$1/init.sql"
+    [ -d "$1/data" ] ||
+        "$3" --no-defaults --user="$user" --datadir="$1/data" --initialize-insecure || exit
+    exec "$3" --no-defaults --user="$user" --datadir="$1/data" --port="$2" --mysqlx=OFF \
+        --socket="$1/socket" --pid-file="$1/mysql.pid" --bind-address=127.0.0.1 \
+        --init-file="$1/init.sql" --innodb-flush-log-at-trx-commit=0 --max-connections=400 \
+        --long-query-time=0.05 --skip-log-bin
+"#;
+
+/// A running MariaDB, or the MySQL that is [preferred](PREFERRED), that does not wait for the disk. Dropping it ends it.
 #[derive(Debug)]
 pub struct MariaDb {
     server: Server,
@@ -133,21 +169,11 @@ impl MariaDb {
         if !Self::is_installed() {
             return Err(missing(Self::PACKAGE));
         }
+        let mysqld = preferred("mysqld").unwrap_or_default().display().to_string();
         let server = Server::start(Self::PACKAGE, "TERM", |port, folder| {
-            // It runs as root only if it is told which user to become: then the one that its package made.
-            let script = r#"
-                user=$(id -un) PATH=$PATH:/usr/sbin
-                if [ "$user" = root ]; then user=mysql; chown mysql "$1"; fi
-                echo "CREATE DATABASE IF NOT EXISTS cloakroom;" >"$1/init.sql"
-                [ -d "$1/data" ] ||
-                    mariadb-install-db --no-defaults --user="$user" --datadir="$1/data" --skip-test-db \
-                        --auth-root-authentication-method=normal >/dev/null || exit
-                exec mariadbd --no-defaults --user="$user" --datadir="$1/data" --port="$2" \
-                    --socket="$1/socket" --pid-file="$1/mariadb.pid" --bind-address=127.0.0.1 \
-                    --init-file="$1/init.sql" --innodb-flush-log-at-trx-commit=0 --max-connections=400 \
-                    --long-query-time=0.05
-            "#;
-            let words = ["-c", script, "sh", &folder.display().to_string(), &port.to_string()];
+            let script = if mysqld.is_empty() { MARIADB } else { MYSQL };
+            let folder = folder.display().to_string();
+            let words = ["-c", script, "sh", &folder, &port.to_string(), &mysqld];
             ("sh".into(), words.map(str::to_owned).into())
         })?;
         server.wait_until(Self::answers)?;
@@ -189,10 +215,10 @@ impl MariaDb {
         count.ok_or_else(|| Missing("MariaDB does not say what was slow".into()))
     }
 
-    /// Whether it is installed. Its folder is not on everybody's path.
+    /// Whether it is installed.
     #[must_use]
     pub fn is_installed() -> bool {
-        is_installed("mariadbd") || Path::new("/usr/sbin/mariadbd").is_file()
+        program("mariadbd").is_some()
     }
 }
 
@@ -222,9 +248,8 @@ impl Server {
             std::fs::create_dir_all(&folder)
                 .map_err(|error| Missing(format!("cannot make {}: {error}", folder.display())))?;
             let (program, mut words) = command(port, &folder);
-            if !is_installed(&program) {
-                return Err(missing(name));
-            }
+            let program = self::program(&program).ok_or_else(|| missing(name))?;
+            let program = program.display().to_string();
             words.splice(0..0, [signal.to_owned(), folder.display().to_string(), program]);
             let server = Self { shell: shell(&words)?, words, port, folder, name };
             if server.accepts() {
@@ -331,7 +356,15 @@ fn missing(package: &str) -> Missing {
     Missing(format!("missing: {package}. On Debian, as root: {install}"))
 }
 
-fn is_installed(program: &str) -> bool {
+/// Where a program is: in the folder that somebody prefers, on the path, or where Debian keeps servers.
+fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    preferred(name).or_else(|| folders.map(|folder| folder.join(name)).find(|file| file.is_file()))
+}
+
+/// A program in the folder that [`PREFERRED`] names.
+fn preferred(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os(PREFERRED)?;
+    Some(Path::new(&folder).join(name)).filter(|file| file.is_file())
 }

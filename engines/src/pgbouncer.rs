@@ -1,9 +1,8 @@
 //! PgBouncer: a pooler before a PostgreSQL, with its default settings but for where it is and how it pools.
 
 use std::net::TcpStream;
-use std::path::Path;
 
-use crate::{Missing, Postgres, Server, is_installed, missing, says};
+use crate::{Missing, Postgres, Server, missing, program, says};
 
 /// A running PgBouncer. Dropping it ends it.
 #[derive(Debug)]
@@ -20,20 +19,19 @@ impl PgBouncer {
     /// # Errors
     /// If it is not installed, or does not answer.
     pub fn before(postgres: &Postgres, pool_mode: &str, more: &str) -> Result<Self, Missing> {
-        if !Self::is_installed() {
-            return Err(missing(Self::PACKAGE));
-        }
+        let pgbouncer = program("pgbouncer").ok_or_else(|| missing(Self::PACKAGE))?;
+        let pgbouncer = pgbouncer.display().to_string();
         let to = postgres.server.port;
         let server = Server::start(Self::PACKAGE, "INT", |port, folder| {
             // It refuses to run as root, as PostgreSQL does, whose user Debian gives it.
             let script = r#"
-                as="" PATH=$PATH:/usr/sbin
+                as=""
                 if [ "$(id -u)" = 0 ]; then
                     chown postgres "$1"
                     as="setpriv --reuid=postgres --regid=postgres --clear-groups"
                 fi
                 printf '%s\n' "$2" >"$1/pgbouncer.ini"
-                exec $as pgbouncer "$1/pgbouncer.ini"
+                exec $as "$3" "$1/pgbouncer.ini"
             "#;
             let settings = format!(
                 "[databases]\n* = host=127.0.0.1 port={to} user=postgres\n\
@@ -41,7 +39,8 @@ impl PgBouncer {
                  auth_type = any\npool_mode = {pool_mode}\ndefault_pool_size = 4\n{more}"
             );
             let folder = folder.display().to_string();
-            ("sh".into(), ["-c", script, "sh", &folder, &settings].map(str::to_owned).into())
+            let words = ["-c", script, "sh", &folder, &settings, &pgbouncer];
+            ("sh".into(), words.map(str::to_owned).into())
         })?;
         server.wait_until(Self::answers)?;
         Ok(Self { server })
@@ -58,9 +57,9 @@ impl PgBouncer {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.server.port)
     }
 
-    /// Whether it is installed. Its folder is not on everybody's path.
+    /// Whether it is installed.
     #[must_use]
     pub fn is_installed() -> bool {
-        is_installed("pgbouncer") || Path::new("/usr/sbin/pgbouncer").is_file()
+        program("pgbouncer").is_some()
     }
 }

@@ -225,9 +225,7 @@ impl<S: Store> Inner<S> {
             return Err(Error::Store { action, source: StoreErrorKind::TimedOut.into() });
         }
         if !self.breaker.admits() {
-            let cause = "it has not answered for a while, and is left alone for a moment";
-            let source = StoreError::new(StoreErrorKind::Unavailable, cause);
-            return Err(Error::Store { action, source });
+            return Err(Error::Store { action, source: StoreError::left_alone() });
         }
         let answer = budget.within(asked).await;
         let answer = answer.unwrap_or_else(|| Err(StoreErrorKind::TimedOut.into()));

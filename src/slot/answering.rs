@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use super::{Answer, Closed, Entry, Head, Keeping, Outgoing, Slot};
 use crate::Error;
-use crate::error::causes;
+use crate::error::tell_not_kept;
 
 /// What goes out where the session could not be kept.
 pub(crate) trait InsteadOf<R> {
@@ -130,7 +130,7 @@ where
             (Ok(head), Ok(response)) => head.apply(response),
             (Ok(_), Err(_)) => {}
             (Err((error, cookies)), _) => {
-                report(&error);
+                tell_not_kept(&error);
                 answered = answered.map(|response| {
                     let mut response = this.on_error.instead_of(response, &error);
                     Head::refuse_with(cookies, &mut response);
@@ -180,15 +180,11 @@ fn unanswered(slot: &Slot, handled: Handled) -> Option<Keeping> {
 fn keep_in_background(keeping: Keeping) {
     let keep = async {
         if let Err((error, _)) = keeping.await {
-            report(&error);
+            tell_not_kept(&error);
         }
     };
     match Handle::try_current() {
         Ok(runtime) => drop(runtime.spawn(keep)),
         Err(_) => tracing::error!("session not kept: the request was dropped outside of a runtime"),
     }
-}
-
-fn report(error: &Error) {
-    tracing::error!(kind = error.kind(), %error, cause = causes(error), "session not kept");
 }

@@ -113,6 +113,7 @@ impl RedisStore {
     /// | parameter | is |
     /// |---|---|
     /// | `db` | the database, where it is not in the path; a cluster has none but 0 |
+    /// | `protocol` | `resp2`, which is the default, or `resp3`; a cluster's nodes are asked |
     /// | `user`, `password` | who we are, for a socket |
     /// | `sentinel_user`, `sentinel_password` | the same for the sentinels: [`sentinel_password`](RedisOptions::sentinel_password) |
     /// | `wait_for_replicas`, `wait_for_replicas_within` | a number, and seconds, 1 unless said: [`wait_for_replicas`](RedisOptions::wait_for_replicas) |

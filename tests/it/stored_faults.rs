@@ -11,6 +11,7 @@ use cloakroom::{Error, Session, SessionLayer, StoredFactory};
 use http::Response;
 use tower::{Service, ServiceExt, service_fn};
 
+use crate::log::Log;
 use crate::site::{Site, with_cookie};
 use crate::yielding::Yielding;
 
@@ -267,4 +268,24 @@ async fn s75_a_store_that_does_not_answer_is_left_alone_and_found_again() {
     tokio::time::advance(Duration::from_secs(1)).await;
     assert!(!open(&site, &cookie).await.unwrap(), "the session that it was");
     assert_eq!(store.calls(Call::Load), asked + 1);
+}
+
+#[tokio::test]
+async fn s75_a_store_that_is_down_does_not_fill_the_log() {
+    let (site, store) = faulty();
+    let cookie = begin(&site).await;
+    store.fail(Call::Load, Fault::Before(StoreErrorKind::Unavailable));
+    let log = Log::default();
+    let guard = log.listen();
+    for _ in 0..100 {
+        let error = open(&site, &cookie).await.unwrap_err();
+        assert_eq!(axum::response::IntoResponse::into_response(error).status(), 503);
+    }
+    drop(guard);
+    let said = log.take();
+    let errors = said.iter().filter(|line| line.starts_with("ERROR")).count();
+    // One more, if a second passes meanwhile and the store is asked again.
+    assert!((10..=12).contains(&errors), "{errors}: {said:#?}");
+    let told = said.iter().filter(|line| line.contains("requests fail at once")).count();
+    assert_eq!(told, 1, "{said:#?}");
 }

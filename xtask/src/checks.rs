@@ -6,13 +6,13 @@
 
 use crate::run::{Outcome, cargo, fail, heading, program, run};
 use crate::workspace::{LIBRARY, Workspace};
-use crate::{guard, provision};
+use crate::{guard, provision, versions};
 
 type Check = fn(&Workspace) -> Outcome;
 
 /// Everything that must hold before a commit.
 pub(crate) fn test(workspace: &Workspace) -> Outcome {
-    const CHECKS: [Check; 12] = [
+    const CHECKS: [Check; 13] = [
         formatting,
         lints,
         documentation,
@@ -21,6 +21,7 @@ pub(crate) fn test(workspace: &Workspace) -> Outcome {
         deny,
         tidiness,
         library_tests,
+        valkey_tests,
         costs,
         testbed_tests,
         interop_tests,
@@ -113,6 +114,16 @@ fn library_tests(_: &Workspace) -> Outcome {
     heading("the library: unit, integration and doc tests");
     provision::engines()?;
     run(&mut cargo(["test", "--package", LIBRARY, "--all-features"]))
+}
+
+/// What calls itself Redis to everybody is not always Redis.
+fn valkey_tests(workspace: &Workspace) -> Outcome {
+    heading("the suite of Redis on Valkey");
+    let folder = versions::valkey(workspace)?;
+    match versions::tried(Some(&folder), &["redis", "redis_answers"]).as_slice() {
+        [] => Ok(()),
+        failed => fail(format!("failed on Valkey: {}", failed.join(", "))),
+    }
 }
 
 fn costs(workspace: &Workspace) -> Outcome {

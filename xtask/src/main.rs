@@ -10,6 +10,7 @@ mod guard;
 mod provision;
 mod run;
 mod tidy;
+mod versions;
 mod workspace;
 
 use std::process::ExitCode;
@@ -23,6 +24,8 @@ usage: cargo xtask <chore>
   test           everything that must hold before a commit; installs what its tests need
   test --quick   formatting, lints, tidiness and the library's tests; no server, no browser
   engines        starts every engine, prints their URLs, and stops them when stdin closes
+  engines --all-versions
+                 the suites of each engine on every version that is supported; downloads them
   bench          every measurement, written to bench/RESULTS.md: half an hour
   bench --quick  what a request costs inside the process, beside its goals
   bench --guard  fails where a request makes more allocations or takes more instructions
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         ["test"] => checks::test,
         ["test", "--quick"] => checks::quick,
         ["engines"] => engines::serve,
+        ["engines", "--all-versions"] => versions::try_all,
         ["bench"] => bench::all,
         ["bench", "--quick"] => bench::quick,
         ["bench", "--guard"] => guard::check,

@@ -166,6 +166,9 @@ impl RedisOptions {
         if let Some(password) = &self.sentinel_password {
             client = client.set_client_to_sentinel_password(password.as_str());
         }
+        if let Some(protocol) = place.protocol {
+            client = client.set_client_to_redis_protocol(protocol);
+        }
         if place.is_encrypted {
             client = client.set_client_to_redis_tls_mode(TlsMode::Secure);
         }

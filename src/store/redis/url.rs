@@ -1,7 +1,8 @@
 //! What a URL says: where Redis is, and after the question mark how it is to be reached.
 
 use ::redis::{
-    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisResult,
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
+    RedisResult,
 };
 
 use super::RedisOptions;
@@ -14,8 +15,9 @@ const WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// What may stand after the question mark of every URL. `user` and `password` are for a socket, which has no place for
 /// them.
-const PARAMETERS: [&str; 10] = [
+const PARAMETERS: [&str; 11] = [
     "db",
+    "protocol",
     "user",
     "password",
     "sentinel_user",
@@ -38,6 +40,7 @@ pub(super) struct Place {
     /// The master that sentinels are asked for, unless it is the usual one.
     pub(super) master: Option<String>,
     pub(super) database: i64,
+    pub(super) protocol: Option<ProtocolVersion>,
     /// Of a socket's URL.
     name: Option<String>,
     password: Option<String>,
@@ -85,6 +88,7 @@ impl Place {
             hosts: hosts.to_owned(),
             master: Some(master).filter(|name| !name.is_empty()).map(str::to_owned),
             database,
+            protocol: None,
             name: None,
             password: None,
         })
@@ -103,6 +107,15 @@ impl Place {
         if self.kind == Kind::Cluster && self.database != 0 {
             return Err(rejected("a cluster has one database: take the number from the URL"));
         }
+        self.protocol = match parameters.take("protocol").as_deref() {
+            None => None,
+            Some(_) if self.kind == Kind::Cluster => {
+                return Err(rejected("of a cluster, nodes are asked which `protocol` they speak"));
+            }
+            Some("2" | "resp2") => Some(ProtocolVersion::RESP2),
+            Some("3" | "resp3") => Some(ProtocolVersion::RESP3),
+            Some(_) => return Err(rejected("the URL's `protocol` is neither resp2 nor resp3")),
+        };
         (self.name, self.password) = (parameters.take("user"), parameters.take("password"));
         if self.kind != Kind::Socket && (self.name.is_some() || self.password.is_some()) {
             let cause = "`user` and `password` are parameters for a socket: of a host they stand before it, user:password@host";
@@ -135,6 +148,9 @@ impl Place {
         }
         if let Some(password) = &self.password {
             settings = settings.set_password(password);
+        }
+        if let Some(protocol) = self.protocol {
+            settings = settings.set_protocol(protocol);
         }
         settings.set_db(self.database)
     }
@@ -273,6 +289,8 @@ mod tests {
             ("redis://host?wait_for_replicas=some", "whole number"),
             ("redis://host?wait_for_replicas_within=1", "wait_for_replicas=1"),
             ("redis://host?ssl_ca=x", "sslrootcert"),
+            ("redis://host?protocol=4", "resp3"),
+            ("redis+cluster://host?protocol=resp3", "nodes are asked"),
             ("redis+unix+tls://host", "no URL of a Redis"),
             ("redis:host", "no URL of a Redis"),
             ("rediss+unix:///socket", "no URL of a Redis"),
