@@ -43,7 +43,7 @@ fn lines(text: &str) -> Vec<Value> {
 /// Begins a session of this owner, and gives its id and its ticket.
 async fn begin(url: &str, owner: &str) -> (String, String) {
     let store = AnyStore::open(url).await.unwrap();
-    let sessions = StoredFactory::builder(store).absolute_limit(None).insecure_plain_http();
+    let sessions = StoredFactory::builder("shop", store).absolute_limit(None).insecure_plain_http();
     let service = SessionLayer::new(sessions.build().unwrap()).layer(service_fn(
         async |request: Request<()>| {
             let session = Session::of(&request).await?;

@@ -55,7 +55,7 @@ pub struct Former<I> {
 /// use cloakroom::{StoredFactory, store::MemoryStore};
 ///
 /// fn sessions(former: impl FormerSessions) -> MovingFactory<StoredFactory<MemoryStore>, impl FormerSessions> {
-///     MovingFactory::new(StoredFactory::new(MemoryStore::default()), former)
+///     MovingFactory::new(StoredFactory::new("shop", MemoryStore::default()), former)
 /// }
 /// ```
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use crate::cookie::{Ambiguous, CookieHeader, CookieWriter, Judged, SetCookies};
 use crate::random::Random;
 use crate::session::{Bounds, Limits};
 use crate::store::{self, Store, StoreError, StoreErrorKind, StoreKey, Turns};
-use crate::ticket::Ticket;
+use crate::ticket::{Namespace, Ticket};
 use crate::time::Clock;
 use crate::{ConfigError, Error, Timestamp};
 
@@ -81,7 +81,7 @@ use visit::Visit;
 /// use cloakroom::store::MemoryStore;
 /// use cloakroom::{SessionLayer, StoredFactory};
 ///
-/// let sessions = StoredFactory::new(MemoryStore::default());
+/// let sessions = StoredFactory::new("shop", MemoryStore::default());
 /// let layer = SessionLayer::new(sessions.clone());
 /// ```
 pub struct StoredFactory<S> {
@@ -98,6 +98,7 @@ struct Inner<S> {
 }
 
 struct Settings {
+    namespace: Namespace,
     cookie: CookieWriter,
     limits: Limits,
     bounds: Bounds,
@@ -140,14 +141,24 @@ impl Found {
 }
 
 impl<S: Store> StoredFactory<S> {
-    /// Sessions in this store, with the default settings.
-    pub fn new(store: S) -> Self {
-        Self { inner: Arc::new(Inner::new(store, StoredBuilder::<S>::defaults())) }
+    /// Sessions of the application of this name in this store, with the default settings.
+    ///
+    /// # The namespace
+    /// Any text that is this application's and no other's, the same in all its processes: `"shop"`, `"forum"`. It is
+    /// part of what a ticket proves, so that of two applications that keep their sessions in one place by accident,
+    /// neither takes the other's visitors for its own (S33). Pick it once: another name signs everybody out. It is no
+    /// secret. The empty text is a name like any other.
+    ///
+    /// It divides nothing: owners' lists, [`revoke_all`](Self::revoke_all) and the like are of all that is in the
+    /// store. Separate applications get a prefix, a table or a file each.
+    pub fn new(namespace: &str, store: S) -> Self {
+        let settings = StoredBuilder::<S>::defaults(namespace);
+        Self { inner: Arc::new(Inner::new(store, settings)) }
     }
 
-    /// For other settings.
-    pub fn builder(store: S) -> StoredBuilder<S> {
-        StoredBuilder::new(store)
+    /// For other settings than [`new`](Self::new) has.
+    pub fn builder(namespace: &str, store: S) -> StoredBuilder<S> {
+        StoredBuilder::new(namespace, store)
     }
 
     /// The store.
@@ -198,7 +209,7 @@ impl<S: Store> Inner<S> {
         };
         let located = Located::read("opened", key, stored, now)?;
         let has_ended = located.has_ended(&self.settings.limits, now);
-        match located.body.admit(&ticket.hash(), now) {
+        match located.body.admit(&ticket.hash(&self.settings.namespace), now) {
             Admission::Admitted if has_ended => {
                 Ok(Judged::Expired(Found::Session { ticket, located }))
             }

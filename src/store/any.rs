@@ -24,7 +24,7 @@ use crate::time::Timestamp;
 /// use cloakroom::store::AnyStore;
 ///
 /// let url = std::env::var("SESSIONS").unwrap_or_else(|_| "memory:".to_owned());
-/// let sessions = StoredFactory::new(AnyStore::open(&url).await?);
+/// let sessions = StoredFactory::new("shop", AnyStore::open(&url).await?);
 /// # Ok(())
 /// # }
 /// ```

@@ -34,6 +34,7 @@ mod stored_handles;
 mod stored_leases;
 mod stored_limits;
 mod stored_login;
+mod stored_namespaces;
 mod stored_owners;
 mod stored_races;
 mod stored_renewals;

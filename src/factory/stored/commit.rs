@@ -219,9 +219,11 @@ impl<S: Store> Visit<S> {
     /// The ticket that takes the place of the old one.
     fn renewal(&self, reason: Reason) -> Result<Option<Box<Renewal>>, Error> {
         let Some(ticket) = &self.ticket else { return Ok(None) };
-        let former = ticket.hash();
-        let ticket = ticket.renewed(&*self.anchor.inner.settings.random)?;
-        Ok(Some(Box::new(Renewal { ticket, former, reason })))
+        let settings = &self.anchor.inner.settings;
+        let former = ticket.hash(&settings.namespace);
+        let ticket = ticket.renewed(&*settings.random)?;
+        let hash = ticket.hash(&settings.namespace);
+        Ok(Some(Box::new(Renewal { ticket, hash, former, reason })))
     }
 
     /// The cookie that goes out after `kept` was written: the new ticket, or the one that there is where it was said how
@@ -230,7 +232,8 @@ impl<S: Store> Visit<S> {
         let renewed = renewal.map(|renewal| &renewal.ticket);
         let own = self.ticket.as_ref().filter(|_| commit.wishes().limits.is_some());
         let mut tickets = renewed.into_iter().chain(own);
-        match tickets.find(|ticket| kept.body.ticket.is(&ticket.hash())) {
+        let namespace = &self.anchor.inner.settings.namespace;
+        match tickets.find(|ticket| kept.body.ticket.is(&ticket.hash(namespace))) {
             Some(ticket) => self.send(ticket, &kept.body),
             None => Ok(SetCookies::none()),
         }
