@@ -31,6 +31,7 @@ mod stored_endings;
 mod stored_faults;
 mod stored_flash;
 mod stored_handles;
+mod stored_layouts;
 mod stored_leases;
 mod stored_limits;
 mod stored_login;

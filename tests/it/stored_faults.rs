@@ -26,13 +26,14 @@ async fn begin(site: &Site) -> String {
     visit.cookie().unwrap().to_owned()
 }
 
-/// What a visitor gets whose session cannot be opened: the extractor's error, as a status.
+/// What a visitor gets whose session cannot be opened or not be read: the extractor's error or that of the first look.
 async fn open(site: &Site, cookie: &str) -> Result<bool, Error> {
     let opened = tokio::sync::Mutex::new(None);
     let service = service_fn(|request| {
         let opened = &opened;
         async move {
-            let is_new = Session::of(&request).await.map(|session| session.is_new());
+            let session = Session::of(&request).await;
+            let is_new = session.and_then(|it| it.get::<u32>("n").map(|_| it.is_new()));
             opened.lock().await.replace(is_new);
             Ok::<_, std::convert::Infallible>(Response::<String>::default())
         }

@@ -60,6 +60,17 @@ impl<S: Store> Visit<S> {
                 Ok(SetCookies::none())
             }
             Plan::ForgetCookie => self.forget_cookie(),
+            Plan::Refuse => Err(commit
+                .unreadable_error()
+                .unwrap_or_else(|| Error::keeping("nothing can be read"))),
+            Plan::Abandon => {
+                self.abandon(budget).await?;
+                self.forget_cookie()
+            }
+            Plan::AbandonAndCreate => {
+                self.abandon(budget).await?;
+                self.create(budget, commit).await
+            }
         }
     }
 
@@ -69,6 +80,7 @@ impl<S: Store> Visit<S> {
             Origin::Absent => Arrival::Absent,
             Origin::Expired => Arrival::Expired,
             Origin::Superseded => Arrival::Superseded,
+            Origin::Unreadable => Arrival::Unreadable,
             Origin::Live => Arrival::Live,
         };
         let due = match (arrival, self.anchor.located()) {
@@ -265,6 +277,15 @@ impl<S: Store> Visit<S> {
         self.anchor.inner.tell(&Event::Gone);
         commit.report_gone();
         SetCookies::none()
+    }
+
+    /// Removes what cannot be read, if that is the visitor's to do. Otherwise it is left: whoever knows no more than where
+    /// it is must not be able to end it.
+    async fn abandon(&self, budget: &Budget) -> Result<(), Error> {
+        let Some(key) = &self.proved else { return Ok(()) };
+        let inner = &self.anchor.inner;
+        inner.call(budget, "kept", inner.store.remove(key)).await?;
+        self.anchor.confirm(budget, key).await
     }
 
     /// What was there may have been removed by a logout that was not confirmed, and is tried again (S77).
