@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Where sessions are kept, and what stands before the handlers.
 pub(crate) fn layers() -> Result<(SessionLayer, CsrfLayer), ConfigError> {
-    let sessions = StoredFactory::builder(MemoryStore::default())
+    let sessions = StoredFactory::builder("shop", MemoryStore::default())
         .insecure_plain_http() // on a machine of one's own; a site is served over https
         .build()?;
     Ok((SessionLayer::new(sessions), CsrfLayer::new().site("http://127.0.0.1:6544")?))

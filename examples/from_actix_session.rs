@@ -60,7 +60,7 @@ impl FormerSessions for ActixSessions {
 
 /// New sessions, which begin with what visitors had in their old cookies.
 pub(crate) fn sessions(key: Key) -> Result<impl SessionFactory, ConfigError> {
-    let new = StoredFactory::builder(MemoryStore::default()).insecure_plain_http();
+    let new = StoredFactory::builder("shop", MemoryStore::default()).insecure_plain_http();
     // Under another name than the old cookie, which is called `id` by default.
     let new = new.cookie(CookieSettings::new("session").secure(false)).build()?;
     Ok(MovingFactory::new(new, ActixSessions::new(key, &CookieSettings::new("id"))?))

@@ -48,7 +48,8 @@ impl<S: SessionStore> FormerSessions for TowerSessions<S> {
 
 /// New sessions, which begin with what visitors had in the old store.
 pub(crate) fn sessions(old: impl SessionStore) -> Result<impl SessionFactory, ConfigError> {
-    let new = StoredFactory::builder(MemoryStore::default()).insecure_plain_http().build()?;
+    let new =
+        StoredFactory::builder("shop", MemoryStore::default()).insecure_plain_http().build()?;
     // The defaults of tower-sessions: a cookie called `id` for the whole host.
     Ok(MovingFactory::new(new, TowerSessions::new(old, &CookieSettings::new("id"))?))
 }

@@ -23,7 +23,7 @@
 //! let app: Router = Router::new()
 //!     .route("/", get(form).post(delete_everything))
 //!     .layer(CsrfLayer::new().site("https://shop.example")?)
-//!     .layer(SessionLayer::new(StoredFactory::new(MemoryStore::default())));
+//!     .layer(SessionLayer::new(StoredFactory::new("shop", MemoryStore::default())));
 //! # }
 //! # Ok::<(), cloakroom::ConfigError>(())
 //! ```

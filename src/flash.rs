@@ -193,7 +193,7 @@ impl Session {
         queue: impl QueueOf<M>,
     ) -> Result<Vec<M>, Error> {
         let key = key(queue.as_ref());
-        let waiting = messages(&self.look().entries, &key);
+        let waiting = messages(&self.look_inside()?.entries, &key);
         if waiting.is_empty() {
             return Ok(Vec::new());
         }
@@ -214,7 +214,7 @@ impl Session {
     /// [`Error::WrongType`] if a message is not an `M`.
     pub fn peek_flash<M: DeserializeOwned>(&self, queue: impl QueueOf<M>) -> Result<Vec<M>, Error> {
         let key = key(queue.as_ref());
-        let waiting = messages(&self.look().entries, &key);
+        let waiting = messages(&self.look_inside()?.entries, &key);
         decode(&key, &waiting)
     }
 

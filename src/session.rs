@@ -143,7 +143,7 @@ impl Session {
     /// [`Error::WrongType`] if the value is not a `T`; it names the key and the type.
     pub fn get<T: DeserializeOwned>(&self, key: impl Names<T>) -> Result<Option<T>, Error> {
         let (is_strict, key) = (key.is_strict(), key.as_ref());
-        let value = self.look().read(key, is_strict);
+        let value = self.look_inside()?.read(key, is_strict);
         value.map(|value| value.decode(key)).transpose()
     }
 
@@ -229,7 +229,7 @@ impl Session {
     /// [`Error::Closed`].
     pub fn retain(&self, keys: &[impl AsKey]) -> Result<(), Error> {
         let kept = keys.iter().map(|key| key.as_ref().to_owned()).collect();
-        self.write()?.sweep(kept);
+        self.overwrite()?.sweep(kept);
         Ok(())
     }
 
@@ -270,7 +270,7 @@ impl Session {
     /// # Errors
     /// [`Error::Closed`].
     pub fn clear(&self) -> Result<(), Error> {
-        self.write()?.sweep(Vec::new());
+        self.overwrite()?.sweep(Vec::new());
         Ok(())
     }
 
@@ -443,6 +443,8 @@ impl Session {
 
     /// Ends the session: data, flash messages and CSRF token are gone, and the client is told to forget its cookie.
     ///
+    /// Also one whose record cannot be read; it is removed if the ticket is the one that opens it (S79).
+    ///
     /// The handle stays usable; what is written afterwards is kept.
     ///
     /// # Errors
@@ -469,7 +471,8 @@ impl Session {
         self.began(&state)
     }
 
-    /// Whether the client brought no live session: none at all, one that was refused, or one that had expired.
+    /// Whether the client brought no live session: none at all, one that was refused, or one that had expired. Also where
+    /// it cannot be read what it brought; such a request fails unless it signs in or out (S79).
     #[must_use]
     pub fn is_new(&self) -> bool {
         self.lock().usage.seen = true;
@@ -594,8 +597,28 @@ impl Session {
         state
     }
 
+    /// The state, for reading what the application relies on.
+    pub(crate) fn look_inside(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.look();
+        self.must_be_readable(&state)?;
+        Ok(state)
+    }
+
+    /// That it is known what the session holds: everything, if it begins anew (S73).
+    pub(crate) fn must_be_readable(&self, state: &State) -> Result<(), Error> {
+        let error = if state.usage.begins_anew() { None } else { self.facts().unreadable_error() };
+        error.map_or(Ok(()), Err)
+    }
+
     /// The state, for writing; refused once the response has begun.
     pub(crate) fn write(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.overwrite()?;
+        self.must_be_readable(&state)?;
+        Ok(state)
+    }
+
+    /// The same for what looks at nothing, and may stand before a login.
+    fn overwrite(&self) -> Result<MutexGuard<'_, State>, Error> {
         let accessed = self.facts().access_time();
         let mut state = self.open_state()?;
         state.usage.looked = true;

@@ -5,6 +5,7 @@
 //!
 //! | setting | is | default |
 //! |---|---|---|
+//! | `namespace` | the application's name, which no other on this store has: see [`StoredFactory::new`] | must be given |
 //! | `store` | where sessions are kept: a URL, see [`AnyStore`] | must be given |
 //! | `prefix` | what all keys in Redis or memcached begin with | `cloakroom:` |
 //! | `table` | the table in PostgreSQL or MySQL | `cloakroom_sessions` |
@@ -43,19 +44,20 @@ mod value;
 
 use value::{Count, Flag, Limit, Span, Wait};
 
-/// Sessions in the store of this URL, with the default settings.
+/// Sessions of the application of this name in the store of this URL, with the default settings. What the name is for is
+/// said at [`StoredFactory::new`].
 ///
 /// # Errors
 /// As [`Settings::open`].
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cloakroom::settings::OpenError> {
-/// let sessions = cloakroom::open("memory:").await?;
+/// let sessions = cloakroom::open("shop", "memory:").await?;
 /// # Ok(())
 /// # }
 /// ```
-pub async fn open(url: &str) -> Result<StoredFactory<AnyStore>, OpenError> {
-    Settings::new(url).open().await
+pub async fn open(namespace: &str, url: &str) -> Result<StoredFactory<AnyStore>, OpenError> {
+    Settings::new(namespace, url).open().await
 }
 
 /// Everything that a deployment may want to choose.
@@ -63,14 +65,16 @@ pub async fn open(url: &str) -> Result<StoredFactory<AnyStore>, OpenError> {
 /// ```
 /// use cloakroom::settings::Settings;
 ///
-/// let settings: Settings = serde_json::from_str(r#"{"store": "memory:", "idle_limit": 600}"#)?;
-/// let error = serde_json::from_str::<Settings>(r#"{"store": "memory:", "idel_limit": 600}"#).unwrap_err();
+/// let settings: Settings =
+///     serde_json::from_str(r#"{"namespace": "shop", "store": "memory:", "idle_limit": 600}"#)?;
+/// let error = serde_json::from_str::<Settings>(r#"{"namespace": "shop", "idel_limit": 600}"#).unwrap_err();
 /// assert!(error.to_string().contains("did you mean `idle_limit`?"));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Default)]
 #[must_use = "nothing is opened before `open` is called"]
 pub struct Settings {
+    namespace: Option<String>,
     store: AnyOptions,
     start_without_store: bool,
     io_timeout: Option<Option<Duration>>,
@@ -110,7 +114,8 @@ pub enum OpenError {
     Environment(String),
 }
 
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 24] = [
+    "namespace",
     "store",
     "prefix",
     "table",
@@ -136,20 +141,24 @@ const NAMES: [&str; 23] = [
     "cookie_max_age",
 ];
 
+const NO_NAMESPACE: &str =
+    "setting `namespace` is missing: the application's name, which no other on its store has";
 const NO_STORE: &str = "setting `store` is missing: the URL of a store";
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 impl Settings {
-    /// A store's URL, and the defaults.
-    pub fn new(store: impl Into<String>) -> Self {
-        Self { store: AnyStore::options(&store.into()), ..Self::default() }
+    /// The application's name, a store's URL, and the defaults. What the name is for is said at [`StoredFactory::new`].
+    pub fn new(namespace: impl Into<String>, store: impl Into<String>) -> Self {
+        let (namespace, store) = (Some(namespace.into()), AnyStore::options(&store.into()));
+        Self { namespace, store, ..Self::default() }
     }
 
     /// What the environment says in variables that begin with `prefix`: with `SESSION_` the setting `idle_limit` is
     /// `SESSION_IDLE_LIMIT`.
     ///
     /// # Errors
-    /// [`OpenError::Environment`] for a variable that begins like this and is no setting.
+    /// [`OpenError::Environment`] for a variable that begins like this and is no setting, and where one is missing that
+    /// must be given.
     pub fn from_env(prefix: &str) -> Result<Self, OpenError> {
         Self::from_pairs(std::env::vars().filter_map(|(name, value)| {
             Some((name.strip_prefix(prefix)?.to_ascii_lowercase(), value))
@@ -169,10 +178,19 @@ impl Settings {
             pair.next_key::<String>().map_err(error)?;
             settings.set(&name, &mut pair).map_err(error)?;
         }
-        if settings.store.url.is_empty() {
-            return Err(OpenError::Environment(NO_STORE.to_owned()));
+        match settings.missing() {
+            Some(missing) => Err(OpenError::Environment(missing.to_owned())),
+            None => Ok(settings),
         }
-        Ok(settings)
+    }
+
+    /// What must be given and was not.
+    fn missing(&self) -> Option<&'static str> {
+        match (&self.namespace, &*self.store.url) {
+            (None, _) => Some(NO_NAMESPACE),
+            (Some(_), "") => Some(NO_STORE),
+            (Some(_), _) => None,
+        }
     }
 
     /// Opens the store and makes the factory. Needs a Tokio runtime, in which expired records are swept from then on,
@@ -190,7 +208,8 @@ impl Settings {
             return Err(ConfigError::Setting { setting: "sweep_every", reason }.into());
         }
         // Before anything is connected, made or begun.
-        let builder = self.applied_to(StoredBuilder::new(()));
+        let namespace = self.namespace.clone().unwrap_or_default();
+        let builder = self.applied_to(StoredBuilder::new(&namespace, ()));
         builder.check()?;
         let store =
             if in_background { options.open_in_background()? } else { options.open().await? };
@@ -231,6 +250,7 @@ impl Settings {
     fn set<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         let cookie = &mut self.cookie;
         match name {
+            "namespace" => self.namespace = Some(map.next_value()?),
             "store" => self.store.url = map.next_value()?,
             "prefix" => self.store.prefix = Some(map.next_value()?),
             "table" => self.store.table = Some(map.next_value()?),
@@ -313,10 +333,10 @@ impl<'de> Deserialize<'de> for Settings {
                 while let Some(name) = map.next_key::<String>()? {
                     settings.set(&name, &mut map)?;
                 }
-                if settings.store.url.is_empty() {
-                    return Err(A::Error::custom(NO_STORE));
+                match settings.missing() {
+                    Some(missing) => Err(A::Error::custom(missing)),
+                    None => Ok(settings),
                 }
-                Ok(settings)
             }
         }
 

@@ -2,7 +2,8 @@
 //!
 //! 48 random bytes in base64url, 64 characters: a *locator* (16) that names the record for its whole life, and a
 //! *secret* (32) that proves the right to it. The store sees the locator and a hash of the secret, so that a stolen
-//! copy of the store opens nothing. Layout: FORMATS.md, "Ticket". Rules: S1, S3, S8.
+//! copy of the store opens nothing. The hash is made with the application's name, so that a ticket of one application
+//! proves nothing to another on the same store. Layout: FORMATS.md, "Ticket". Rules: S1, S3, S8, S33.
 
 use std::fmt;
 
@@ -20,9 +21,9 @@ const SECRET_BYTES: usize = 32;
 const TICKET_BYTES: usize = LOCATOR_BYTES + SECRET_BYTES;
 /// Of eight bytes, the first one highest.
 const TICKET_WORDS: usize = TICKET_BYTES / 8;
-/// Keeps these hashes apart from every other use of SHA-256. Seven letters, because a ticket with them is the most
-/// that one block of the hash takes.
-const LABEL: &[u8] = b"ticket1";
+/// Keeps these hashes apart from every other use of SHA-256. As long as the hash of a name, and with it one block of
+/// the hash.
+const LABEL: &[u8; 32] = b"cloakroom ticket 1 of namespace:";
 
 /// The right to one session. In words, because those are wiped in an eighth of the time.
 #[derive(Clone)]
@@ -69,11 +70,10 @@ impl Ticket {
     }
 
     /// What the record keeps of it. The locator is hashed too, so that a hash copied to another record opens nothing.
-    pub(crate) fn hash(&self) -> TicketHash {
-        let mut message = [0; LABEL.len() + TICKET_BYTES];
-        message[..LABEL.len()].copy_from_slice(LABEL);
-        self.write(&mut message[LABEL.len()..]);
-        TicketHash(Sha256::digest(message).into())
+    pub(crate) fn hash(&self, namespace: &Namespace) -> TicketHash {
+        let mut message = [0; TICKET_BYTES];
+        self.write(&mut message);
+        TicketHash(namespace.begun.clone().chain_update(message).finalize().into())
     }
 
     fn from_bytes(bytes: &[u8; TICKET_BYTES]) -> Self {
@@ -104,7 +104,19 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// SHA-256 of a ticket: enough to recognise it, not enough to make it.
+/// The application whose tickets these are: what their hashes begin with.
+pub(crate) struct Namespace {
+    /// Stands behind one whole block, so that a ticket's hash takes one block more, however long the name is.
+    begun: Sha256,
+}
+
+impl Namespace {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { begun: Sha256::new().chain_update(LABEL).chain_update(Sha256::digest(name)) }
+    }
+}
+
+/// SHA-256 of a namespace and a ticket: enough to recognise it, not enough to make it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TicketHash([u8; Self::BYTES]);
 
@@ -137,6 +149,36 @@ mod tests {
     use crate::random::SystemRandom;
     use crate::testing::FixedRandom;
 
+    fn shop() -> Namespace {
+        Namespace::new("shop")
+    }
+
+    #[test]
+    fn s3_s33_the_hash_is_the_one_that_formats_md_has() {
+        let (_, rest) = include_str!("../FORMATS.md").split_once("\nnamespace  ").unwrap();
+        let lines: Vec<&str> = rest.lines().take(3).collect();
+        let of = |line: &str| line.split_once("  ").unwrap().1.trim().to_owned();
+        let (name, ticket, hash) = (lines[0].trim(), of(lines[1]), of(lines[2]));
+        let ticket = Ticket::parse(ticket.as_bytes()).unwrap();
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(hex(ticket.hash(&Namespace::new(name)).as_bytes()), hash);
+    }
+
+    #[test]
+    fn s33_each_name_has_hashes_of_its_own() {
+        let ticket = Ticket::generate(&SystemRandom).unwrap();
+        let long = "n".repeat(1 << 16);
+        let names =
+            ["", "\0", " ", "shop", "Shop", "shop ", "shopshop", "forum", &long, &long[1..]];
+        for (at, name) in names.iter().enumerate() {
+            let hash = ticket.hash(&Namespace::new(name));
+            for (other_at, other) in names.iter().enumerate() {
+                let is = hash.is(&ticket.hash(&Namespace::new(other)));
+                assert_eq!(is, at == other_at, "{name:.20} and {other:.20}");
+            }
+        }
+    }
+
     #[test]
     fn s1_a_ticket_is_random_bytes_and_nothing_else() {
         let random = FixedRandom::new((0..48).collect::<Vec<u8>>());
@@ -150,7 +192,7 @@ mod tests {
         let ticket = Ticket::generate(&SystemRandom).unwrap();
         let renewed = ticket.renewed(&SystemRandom).unwrap();
         assert_eq!(ticket.locator(), renewed.locator());
-        assert!(!ticket.hash().is(&renewed.hash()));
+        assert!(!ticket.hash(&shop()).is(&renewed.hash(&shop())));
     }
 
     #[test]
@@ -176,7 +218,7 @@ mod tests {
         let ticket = other.renewed(&SystemRandom).unwrap();
         other.words[2..].copy_from_slice(&ticket.words[2..]);
         other.words[0] ^= 1;
-        assert!(!ticket.hash().is(&other.hash()));
+        assert!(!ticket.hash(&shop()).is(&other.hash(&shop())));
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn lines(text: &str) -> Vec<Value> {
 /// Begins a session of this owner, and gives its id and its ticket.
 async fn begin(url: &str, owner: &str) -> (String, String) {
     let store = AnyStore::open(url).await.unwrap();
-    let sessions = StoredFactory::builder(store).absolute_limit(None).insecure_plain_http();
+    let sessions = StoredFactory::builder("shop", store).absolute_limit(None).insecure_plain_http();
     let service = SessionLayer::new(sessions.build().unwrap()).layer(service_fn(
         async |request: Request<()>| {
             let session = Session::of(&request).await?;
@@ -206,7 +206,10 @@ async fn s87_no_output_shows_what_opens_a_session() {
 /// have.
 fn secrets_of(ticket: &str) -> Vec<String> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(ticket).unwrap();
-    let hash = Sha256::new().chain_update("ticket1").chain_update(&bytes).finalize().to_vec();
+    let namespace = Sha256::new()
+        .chain_update("cloakroom ticket 1 of namespace:")
+        .chain_update(Sha256::digest("shop"));
+    let hash = namespace.chain_update(&bytes).finalize().to_vec();
     let secret = bytes[16..].to_vec();
     let spellings = |bytes: Vec<u8>| {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use cloakroom::Timestamp;
 use cloakroom::store::{
-    Created, Index, MySqlStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Sweep, Version,
+    Created, Index, MySqlStore, Record, Replaced, Store, StoreErrorKind, StoreKey, Stored, Sweep,
+    Version,
 };
 use cloakroom::testing::FakeClock;
 use cloakroom_engines::{MariaDb, Proxy};
@@ -106,6 +107,22 @@ async fn s62_versions_go_on_beyond_those_of_16_and_32_bits() {
         assert_eq!(set.execute(&mut beside).await.unwrap().rows_affected(), 1);
     };
     versions::assert_they_go_on(store, set).await;
+}
+
+#[tokio::test]
+async fn s79_a_table_with_a_column_of_a_later_version_is_served() {
+    let (store, table) = open().await;
+    let later = format!("ALTER TABLE {table} ADD COLUMN more text");
+    sqlx::raw_sql(&later).execute(&mut beside().await).await.unwrap();
+    let created = store.create(&key(1), &record(Some("ada"))).await.unwrap();
+    assert_eq!(created, Created::Done(Version::FIRST));
+    let replaced = store.replace(&key(1), Version::FIRST, &record(Some("ada"))).await.unwrap();
+    let Replaced::Done(version) = replaced else { panic!("{replaced:?}") };
+    let there = Stored { record: record(Some("ada")), version };
+    assert_eq!(store.load(&key(1)).await.unwrap(), Some(there.clone()));
+    let listed = store.list("ada").await.unwrap();
+    assert_eq!(listed.iter().map(|it| &it.stored).collect::<Vec<_>>(), [&there]);
+    assert!(store.remove(&key(1)).await.unwrap());
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ impl Site {
     async fn new(begin: impl AsyncFnOnce(&Session)) -> Self {
         let store = MemoryStore::builder().capacity(100).build();
         // The library's timer needs a runtime of its own.
-        let sessions = StoredFactory::builder(Scheduled(store.clone())).io_timeout(None);
+        let sessions = StoredFactory::builder("shop", Scheduled(store.clone())).io_timeout(None);
         let sessions = sessions.build().unwrap();
         let cookie = visit(sessions.clone(), None, begin).await.cookie;
         Self { sessions, store, cookie }

@@ -56,7 +56,7 @@ pub const ROWS: [Rows; 2] = [
 /// Sessions in memory.
 #[must_use]
 pub fn memory() -> SessionLayer {
-    SessionLayer::new(StoredFactory::new(MemoryStore::default()))
+    SessionLayer::new(StoredFactory::new("bench", MemoryStore::default()))
 }
 
 /// Sessions in a signed cookie.
@@ -106,7 +106,7 @@ pub fn with_messages() -> Request {
 #[must_use]
 pub fn among(live: usize, op: Op) -> Request {
     let store = MemoryStore::builder().capacity(2 * live).build();
-    let sessions = SessionLayer::new(StoredFactory::new(store));
+    let sessions = SessionLayer::new(StoredFactory::new("bench", store));
     let mut cookies: Vec<_> = (0..live).map(|_| begin(&sessions, Size::SMALL)).collect();
     // A thousand of them take turns, from all over the store.
     cookies = cookies.into_iter().step_by(live / 1000).collect();

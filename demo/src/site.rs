@@ -78,7 +78,7 @@ impl Site {
     fn stored(store: AnyStore) -> Result<(Self, Layer), ConfigError> {
         let noticed = Arc::new(Noticed::default());
         let notes = noticed.clone();
-        let factory = StoredFactory::builder(store)
+        let factory = StoredFactory::builder("demo", store)
             .insecure_plain_http()
             // A form that stood open in another tab while its visitor signed in can be sent for a while.
             .csrf_grace(CSRF_GRACE)

@@ -135,7 +135,7 @@ impl Session {
     }
 
     fn own_token(&self) -> Result<TokenBytes, Error> {
-        let mut state = self.look();
+        let mut state = self.look_inside()?;
         state.usage.has_token = true;
         let stored = match &self.facts().csrf {
             TokenSource::Value { .. } => state.stored_token().map(TokenBytes::Text),

@@ -55,7 +55,7 @@ pub struct Former<I> {
 /// use cloakroom::{StoredFactory, store::MemoryStore};
 ///
 /// fn sessions(former: impl FormerSessions) -> MovingFactory<StoredFactory<MemoryStore>, impl FormerSessions> {
-///     MovingFactory::new(StoredFactory::new(MemoryStore::default()), former)
+///     MovingFactory::new(StoredFactory::new("shop", MemoryStore::default()), former)
 /// }
 /// ```
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ impl<F: SessionFactory, O: FormerSessions> SessionFactory for MovingFactory<F, O
     async fn open(&self, cookies: CookieHeader<'_>) -> Result<Opened<Self::Base>, Error> {
         let opened = self.factory.open(cookies).await?;
         let former = match opened.facts.origin {
-            Origin::Live | Origin::Superseded => None,
+            Origin::Live | Origin::Superseded | Origin::Unreadable => None,
             Origin::Absent | Origin::Expired => self.former.find(cookies).await?,
         };
         let (id, values) = former.map(|Former { id, values }| (id, values)).unzip();

@@ -18,6 +18,9 @@ pub(crate) enum Arrival {
     /// A ticket that a login or a renewal had replaced a moment before: a live session exists, and its ticket is on
     /// its way to the browser or there already.
     Superseded,
+    /// A ticket to a record that cannot be read: of a later layout, or damaged. Nothing is known of the session but that
+    /// there may be one.
+    Unreadable,
     /// A session that is alive.
     Live,
 }
@@ -72,11 +75,17 @@ pub(crate) enum Plan {
     /// What was removed before is waited for to stay gone.
     Confirm,
     ForgetCookie,
+    /// The request fails, and what it cannot read stays as it is.
+    Refuse,
+    /// What cannot be read is left behind: it is removed if the ticket is proved to open it, and the cookie is forgotten.
+    Abandon,
+    /// As [`Abandon`](Self::Abandon), and then a session is made.
+    AbandonAndCreate,
 }
 
 /// The table.
 pub(crate) const fn plan(arrival: Arrival, wish: Wish, ending: Ending, due: Due) -> Plan {
-    use Arrival::{Absent, Expired, Live, Missing, Superseded};
+    use Arrival::{Absent, Expired, Live, Missing, Superseded, Unreadable};
     use Due::{Renewal, Touch};
     use Wish::{Change, Invalidate, Nothing, Renew, Restart, Switch, Use};
     let has_response = ending.has_response();
@@ -103,6 +112,19 @@ pub(crate) const fn plan(arrival: Arrival, wish: Wish, ending: Ending, due: Due)
             true | false,
             Due::Nothing | Touch | Renewal,
         ) => Plan::Gone,
+
+        (Unreadable, Nothing | Use | Change | Renew, true, Due::Nothing | Touch | Renewal) => {
+            // A handler that passed the error on has said so. Whatever else it answers, it did not know.
+            if matches!(ending, Ending::Failed) { Plan::Leave } else { Plan::Refuse }
+        }
+        (Unreadable, Nothing | Use | Change | Renew | Switch, false, Due::Nothing | Touch | Renewal) => {
+            Plan::Leave
+        }
+        // Whoever signs in does not need to know what was there, and nothing of it may come along.
+        (Unreadable, Switch, true, Due::Nothing | Touch | Renewal) => Plan::Create,
+        (Unreadable, Restart, true, Due::Nothing | Touch | Renewal) => Plan::AbandonAndCreate,
+        (Unreadable, Invalidate, true | false, Due::Nothing | Touch | Renewal)
+        | (Unreadable, Restart, false, Due::Nothing | Touch | Renewal) => Plan::Abandon,
 
         (Live, Nothing, true | false, Due::Nothing | Touch | Renewal)
         | (Live, Use, true, Due::Nothing)
@@ -146,8 +168,14 @@ impl Wish {
 mod tests {
     use super::*;
 
-    const ARRIVALS: [Arrival; 5] =
-        [Arrival::Absent, Arrival::Missing, Arrival::Expired, Arrival::Superseded, Arrival::Live];
+    const ARRIVALS: [Arrival; 6] = [
+        Arrival::Absent,
+        Arrival::Missing,
+        Arrival::Expired,
+        Arrival::Superseded,
+        Arrival::Unreadable,
+        Arrival::Live,
+    ];
     const WISHES: [Wish; 7] = [
         Wish::Nothing,
         Wish::Use,
@@ -179,7 +207,7 @@ mod tests {
     #[test]
     fn s64_only_a_session_that_is_there_is_written_and_only_where_none_is_one_is_made() {
         for (arrival, wish, _, _, plan) in all() {
-            let makes = matches!(plan, Plan::Create | Plan::Recreate);
+            let makes = matches!(plan, Plan::Create | Plan::Recreate | Plan::AbandonAndCreate);
             let writes = matches!(
                 plan,
                 Plan::Touch
@@ -203,6 +231,7 @@ mod tests {
                 plan,
                 Plan::Create
                     | Plan::Recreate
+                    | Plan::AbandonAndCreate
                     | Plan::Rotate
                     | Plan::ReplaceAndRotate
                     | Plan::Renew
@@ -228,7 +257,30 @@ mod tests {
     fn s15_a_request_that_wants_nothing_writes_nothing() {
         for (arrival, wish, ending, due, plan) in all() {
             if wish == Wish::Nothing {
-                assert_eq!(plan, Plan::Leave, "{arrival:?} {ending:?} {due:?}");
+                let fails = arrival == Arrival::Unreadable && plan == Plan::Refuse;
+                assert!(fails || plan == Plan::Leave, "{arrival:?} {ending:?} {due:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn s79_what_cannot_be_read_is_left_behind_by_a_login_or_a_logout_only() {
+        for (arrival, wish, ending, due, plan) in all() {
+            let case = format!("{arrival:?} {wish:?} {ending:?} {due:?}");
+            let is_left = matches!(plan, Plan::Abandon | Plan::AbandonAndCreate);
+            match (arrival, wish) {
+                (Arrival::Unreadable, Wish::Invalidate | Wish::Restart) => {
+                    assert!(is_left, "{case}: {plan:?}");
+                }
+                (Arrival::Unreadable, Wish::Switch) => {
+                    assert_eq!(plan == Plan::Create, ending.has_response(), "{case}: {plan:?}");
+                }
+                (Arrival::Unreadable, _) => {
+                    let is_seen = matches!(ending, Ending::Shown | Ending::Unseen);
+                    let expected = if is_seen { Plan::Refuse } else { Plan::Leave };
+                    assert_eq!(plan, expected, "{case}");
+                }
+                _ => assert!(!is_left && plan != Plan::Refuse, "{case}: {plan:?}"),
             }
         }
     }

@@ -197,7 +197,9 @@ impl Inner {
     /// How the session notes when it was used last (R63, R64), and until when looks alone change nothing.
     fn accesses(&self, origin: Origin, renewed: Timestamp) -> Accesses {
         let rest_until = match (origin, self.reissue_time) {
-            (Origin::Absent | Origin::Superseded, _) | (_, None) => Timestamp::MAX,
+            (Origin::Absent | Origin::Superseded | Origin::Unreadable, _) | (_, None) => {
+                Timestamp::MAX
+            }
             (Origin::Live | Origin::Expired, Some(span)) => renewed.saturating_add(span),
         };
         Accesses { time: self.access_time.clone(), rest_until }
@@ -263,11 +265,15 @@ impl SessionFactory for SignedCookieFactory {
         }
         match planned(&commit, due) {
             Plan::Leave | Plan::Gone | Plan::Confirm => Ok(SetCookies::none()),
-            Plan::Remove | Plan::ForgetCookie => Ok(SetCookies::one(inner.cookie.remove()?)),
+            Plan::Refuse => Err(Error::opening("the cookie cannot be read")),
+            Plan::Remove | Plan::ForgetCookie | Plan::Abandon => {
+                Ok(SetCookies::one(inner.cookie.remove()?))
+            }
             Plan::Touch
             | Plan::Rotate
             | Plan::Create
             | Plan::Recreate
+            | Plan::AbandonAndCreate
             | Plan::Replace
             | Plan::ReplaceAndRotate
             | Plan::Renew
@@ -291,6 +297,8 @@ fn planned(commit: &Commit, due: Due) -> Plan {
         }
         Origin::Expired => (Arrival::Expired, commit.was_written() || due != Due::Nothing),
         Origin::Superseded => (Arrival::Superseded, commit.was_written()),
+        // Not here: a cookie that cannot be read is not genuine.
+        Origin::Unreadable => (Arrival::Unreadable, commit.was_written()),
         Origin::Live => (Arrival::Live, commit.was_written()),
     };
     plan(arrival, Wish::of(commit, is_changed), commit.ending(), due)

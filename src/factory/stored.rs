@@ -15,7 +15,7 @@ use crate::cookie::{Ambiguous, CookieHeader, CookieWriter, Judged, SetCookies};
 use crate::random::Random;
 use crate::session::{Bounds, Limits};
 use crate::store::{self, Store, StoreError, StoreErrorKind, StoreKey, Turns};
-use crate::ticket::Ticket;
+use crate::ticket::{Namespace, Ticket};
 use crate::time::Clock;
 use crate::{ConfigError, Error, Timestamp};
 
@@ -41,6 +41,7 @@ pub use builder::{Overwrite, StoredBuilder};
 pub use event::Event;
 pub use owner::OwnedSession;
 
+use body::Body;
 use breaker::Breaker;
 use budget::{Budget, Share};
 use located::{Admission, Located};
@@ -76,12 +77,15 @@ use visit::Visit;
 /// | a live session that another request ended | wrote | load, replace | none |
 /// | a ticket from just before a login | anything | load | none |
 /// | an expired session | did not write | load | none |
+/// | a session that cannot be read | looked or wrote, which fails | load | none |
+/// | a session that cannot be read | signed in | load, create | the ticket |
+/// | a session that cannot be read | invalidated | load, remove if the ticket is proved | removed |
 ///
 /// ```
 /// use cloakroom::store::MemoryStore;
 /// use cloakroom::{SessionLayer, StoredFactory};
 ///
-/// let sessions = StoredFactory::new(MemoryStore::default());
+/// let sessions = StoredFactory::new("shop", MemoryStore::default());
 /// let layer = SessionLayer::new(sessions.clone());
 /// ```
 pub struct StoredFactory<S> {
@@ -98,6 +102,7 @@ struct Inner<S> {
 }
 
 struct Settings {
+    namespace: Namespace,
     cookie: CookieWriter,
     limits: Limits,
     bounds: Bounds,
@@ -125,6 +130,11 @@ enum Found {
     Missing(StoreKey),
     /// A live session to which the ticket was good until a moment ago.
     Superseded,
+    /// A record that cannot be read, and why; its place if the ticket is the one that opens it.
+    Unreadable {
+        proved: Option<StoreKey>,
+        reason: Arc<str>,
+    },
 }
 
 impl Found {
@@ -140,14 +150,24 @@ impl Found {
 }
 
 impl<S: Store> StoredFactory<S> {
-    /// Sessions in this store, with the default settings.
-    pub fn new(store: S) -> Self {
-        Self { inner: Arc::new(Inner::new(store, StoredBuilder::<S>::defaults())) }
+    /// Sessions of the application of this name in this store, with the default settings.
+    ///
+    /// # The namespace
+    /// Any text that is this application's and no other's, the same in all its processes: `"shop"`, `"forum"`. It is
+    /// part of what a ticket proves, so that of two applications that keep their sessions in one place by accident,
+    /// neither takes the other's visitors for its own (S33). Pick it once: another name signs everybody out. It is no
+    /// secret. The empty text is a name like any other.
+    ///
+    /// It divides nothing: owners' lists, [`revoke_all`](Self::revoke_all) and the like are of all that is in the
+    /// store. Separate applications get a prefix, a table or a file each.
+    pub fn new(namespace: &str, store: S) -> Self {
+        let settings = StoredBuilder::<S>::defaults(namespace);
+        Self { inner: Arc::new(Inner::new(store, settings)) }
     }
 
-    /// For other settings.
-    pub fn builder(store: S) -> StoredBuilder<S> {
-        StoredBuilder::new(store)
+    /// For other settings than [`new`](Self::new) has.
+    pub fn builder(namespace: &str, store: S) -> StoredBuilder<S> {
+        StoredBuilder::new(namespace, store)
     }
 
     /// The store.
@@ -175,7 +195,12 @@ impl<S: Store> Inner<S> {
         };
         let mut found = Judged::Refused;
         for text in texts {
-            match found.or(self.examine(&budget, text, now).await?, Found::is_same) {
+            let other = self.examine(&budget, text, now).await?;
+            if matches!(other, Judged::Live(Found::Unreadable { .. })) {
+                // Whatever the other cookie leads to, it is not known which of them counts.
+                return Ok(other);
+            }
+            match found.or(other, Found::is_same) {
                 Ok(better) => found = better,
                 Err(Ambiguous) => return Ok(self.refuse(Refused::Ambiguous)),
             }
@@ -196,9 +221,15 @@ impl<S: Store> Inner<S> {
             self.tell(&Event::Refused(Refused::Unknown));
             return Ok(Judged::Unknown(Found::Missing(key)));
         };
-        let located = Located::read("opened", key, stored, now)?;
+        let (data, expires_at) = (stored.record.data.clone(), stored.record.expires_at);
+        let located = match Located::read("opened", key, stored, now) {
+            Ok(located) => located,
+            // It is over, whatever is in it.
+            Err(_) if expires_at <= now => return Ok(self.refuse(Refused::Unknown)),
+            Err(error) => return Ok(self.unreadable(&ticket, key, &data, &error)),
+        };
         let has_ended = located.has_ended(&self.settings.limits, now);
-        match located.body.admit(&ticket.hash(), now) {
+        match located.body.admit(&ticket.hash(&self.settings.namespace), now) {
             Admission::Admitted if has_ended => {
                 Ok(Judged::Expired(Found::Session { ticket, located }))
             }
@@ -210,6 +241,22 @@ impl<S: Store> Inner<S> {
             Admission::Late => Ok(self.refuse(Refused::Reused)),
             Admission::Refused(reason) => Ok(self.refuse(reason)),
         }
+    }
+
+    /// What a ticket to a record leads to that cannot be read (S79).
+    fn unreadable(
+        &self,
+        ticket: &Ticket,
+        key: StoreKey,
+        data: &[u8],
+        error: &Error,
+    ) -> Judged<Found> {
+        let is_proved = Body::has_ticket(data, &ticket.hash(&self.settings.namespace));
+        let reason = std::error::Error::source(error).map(ToString::to_string);
+        Judged::Live(Found::Unreadable {
+            proved: is_proved.then_some(key),
+            reason: reason.unwrap_or_default().into(),
+        })
     }
 
     /// Asks the store, within the budget, unless it seems to be gone (S75).
@@ -275,6 +322,10 @@ impl<S: Store> SessionFactory for StoredFactory<S> {
         let opened = match self.inner.find(cookies, now).await? {
             Judged::Live(Found::Session { ticket, located }) => {
                 Visit::live(&self.inner, ticket, located, now)
+            }
+            Judged::Live(Found::Unreadable { proved, reason }) => {
+                let visit = Visit::unreadable(&self.inner, proved);
+                Opened::unreadable(now, reason, visit).idle_left(left)
             }
             Judged::Expired(_) => {
                 Opened::expired(now, now, absent(None)).idle_left(left).rests(true)

@@ -20,7 +20,7 @@ use crate::flash::PREFIX;
 /// use cloakroom::session::Bounds;
 /// use cloakroom::{StoredFactory, store::MemoryStore};
 ///
-/// let factory = StoredFactory::builder(MemoryStore::default())
+/// let factory = StoredFactory::builder("shop", MemoryStore::default())
 ///     .bounds(Bounds { bytes: 16 << 10, ..Bounds::DEFAULT })
 ///     .build()?;
 /// # Ok::<(), cloakroom::ConfigError>(())

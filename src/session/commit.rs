@@ -253,6 +253,11 @@ impl Commit {
         &self.work.claims
     }
 
+    /// Why nothing can be read of the session that is there, where nothing can.
+    pub(crate) fn unreadable_error(&self) -> Option<Error> {
+        self.session.facts().unreadable_error()
+    }
+
     pub(crate) fn session(&self) -> &Session {
         &self.session
     }

@@ -150,13 +150,14 @@ impl Session {
         state.usage.seen = true;
         state.usage.looked = true;
         state.usage.handled = true;
+        self.must_be_readable(&state)?;
         let facts = self.facts();
         let server = facts.server.as_ref();
         let server = server.ok_or(Error::NotSupported { what: "a session handle" })?;
         let follows = !facts.origin.is_there() || state.usage.begins_anew() || state.wishes.renew;
         let remote = server.remote.pin(follows);
         let server = Server { owner, limits, has_response: false, remote };
-        let facts = Facts { server: Some(server), ..facts.clone() };
+        let facts = Facts { server: Some(server), unreadable: None, ..facts.clone() };
         let (session, _) = Session::open(Opened::again(state.entries.clone(), facts));
         session.lock().reads = state.reads.clone();
         Ok(SessionHandle { session })

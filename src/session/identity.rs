@@ -50,7 +50,8 @@ impl Session {
     ///
     /// A session that is somebody else's already begins anew, empty: data, limits, flash messages and CSRF token of the
     /// one before stay with nobody. What has to go along is set again after this call. A session that was nobody's keeps
-    /// its data, such as a cart; [`retain`](Session::retain) names what of it may cross the login.
+    /// its data, such as a cart; [`retain`](Session::retain) names what of it may cross the login. One whose record cannot
+    /// be read stays where it is, and this begins another (S79).
     ///
     /// # Errors
     /// [`Error::Closed`]; [`Error::NotSupported`] where sessions have no owner.
@@ -140,7 +141,11 @@ impl Session {
         self.needs_response("an owner")?;
         let mut state = self.open_state()?;
         let present = self.owner_in(&state);
-        if owner.is_some() && present.is_some() && owner != present {
+        // Whose it is that cannot be read, nobody knows: nothing of it goes along.
+        let is_unknown = self.must_be_readable(&state);
+        if owner.is_none() {
+            is_unknown?;
+        } else if is_unknown.is_err() || present.is_some() && owner != present {
             state.usage.switched = !state.usage.invalidated;
             state.begin_anew();
         }

@@ -9,9 +9,10 @@ use super::entries::Entries;
 use super::limits::Limits;
 use super::remote::Remote;
 use super::value::Value;
-use crate::Timestamp;
 use crate::csrf::TokenSource;
 use crate::random::Random;
+use crate::store::{StoreError, StoreErrorKind};
+use crate::{Error, Timestamp};
 
 /// Whether the request came with a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,9 @@ pub enum Origin {
     /// It named one by a ticket that a login or a renewal had replaced a moment before. The browser has another ticket
     /// or is about to get it, so nothing of this request is kept and nothing is sent.
     Superseded,
+    /// It named one whose record cannot be read, because a later version of this crate wrote it or because it is damaged.
+    /// The request fails, unless it begins anew: by a login, or by a logout.
+    Unreadable,
 }
 
 impl Origin {
@@ -32,7 +36,7 @@ impl Origin {
     pub(crate) const fn is_there(self) -> bool {
         match self {
             Self::Live => true,
-            Self::Absent | Self::Expired | Self::Superseded => false,
+            Self::Absent | Self::Expired | Self::Superseded | Self::Unreadable => false,
         }
     }
 }
@@ -53,6 +57,8 @@ pub(crate) struct Facts {
     pub(crate) now: Timestamp,
     pub(crate) created: Timestamp,
     pub(crate) idle_left: Option<Duration>,
+    /// Why what is there cannot be read, where it cannot.
+    pub(crate) unreadable: Option<Arc<str>>,
     /// Where the factory keeps when a session was used last.
     pub(crate) accesses: Option<Accesses>,
     /// Looking at the session gives nothing to keep.
@@ -87,6 +93,15 @@ pub(crate) struct Server {
 }
 
 impl Facts {
+    /// The error of a session of which nothing can be read.
+    pub(crate) fn unreadable_error(&self) -> Option<Error> {
+        let reason = self.unreadable.as_deref()?;
+        Some(Error::Store {
+            action: "opened",
+            source: StoreError::new(StoreErrorKind::Corrupt, reason),
+        })
+    }
+
     /// When an access is that comes now, where the factory wants to know.
     pub(super) fn access_time(&self) -> Option<Timestamp> {
         self.accesses.as_ref().map(|accesses| (accesses.time)())
@@ -131,6 +146,13 @@ impl<B> Opened<B> {
     /// An empty session of a request that came with a ticket from just before a login.
     pub(crate) fn superseded(now: Timestamp, base: B) -> Self {
         Self::with(Origin::Superseded, now, now, Entries::new(), base)
+    }
+
+    /// A session of which nothing can be read, for this reason.
+    pub(crate) fn unreadable(now: Timestamp, reason: Arc<str>, base: B) -> Self {
+        let mut opened = Self::with(Origin::Unreadable, now, now, Entries::new(), base);
+        opened.facts.unreadable = Some(reason);
+        opened
     }
 
     /// How long the session lives from now if nobody comes back; no limit unless said.
@@ -206,6 +228,7 @@ impl<B> Opened<B> {
             now,
             created,
             idle_left: None,
+            unreadable: None,
             accesses: None,
             rests: false,
             random: None,

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::*;
 
 fn from_env(pairs: &[(&str, &str)]) -> Result<Settings, OpenError> {
-    Settings::from_pairs(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+    let pairs = [("namespace", "shop")].iter().chain(pairs);
+    Settings::from_pairs(pairs.map(|(name, value)| ((*name).into(), (*value).into())))
 }
 
 fn complaint(settings: serde_json::Value) -> String {
@@ -17,7 +18,7 @@ fn complaint(settings: serde_json::Value) -> String {
 #[test]
 fn the_environment_says_the_same_as_a_file() {
     let file: Settings = serde_json::from_value(json!({
-        "store": "memory:", "idle_limit": 600, "absolute_limit": "never", "io_timeout": 0.25,
+        "namespace": "shop", "store": "memory:", "idle_limit": 600, "absolute_limit": "never", "io_timeout": 0.25,
         "connect_timeout": 0.5, "create_table": true, "max_connections": 7, "cookie_same_site": "strict",
     }))
     .unwrap();
@@ -33,6 +34,7 @@ fn the_environment_says_the_same_as_a_file() {
     ])
     .unwrap();
     for settings in [file, environment] {
+        assert_eq!(settings.namespace.as_deref(), Some("shop"));
         assert_eq!(settings.store.url, "memory:");
         assert_eq!(settings.idle_limit, Some(Some(Duration::from_secs(600))));
         assert_eq!(settings.absolute_limit, Some(None));
@@ -49,8 +51,8 @@ fn the_guide_s_settings_in_toml_are_read() {
     let toml = guide.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let settings: Settings = toml::from_str(toml).unwrap();
     assert_eq!(
-        (&*settings.store.url, settings.store.prefix.as_deref()),
-        ("redis://127.0.0.1", Some("shop:"))
+        (&*settings.store.url, settings.namespace.as_deref(), settings.store.prefix.as_deref()),
+        ("redis://127.0.0.1", Some("shop"), Some("shop:"))
     );
     assert_eq!(settings.idle_limit, Some(Some(Duration::from_secs(1200))));
     assert_eq!(settings.absolute_limit, Some(None));
@@ -74,7 +76,7 @@ fn every_name_is_a_setting_and_an_unknown_one_is_told_the_nearest() {
     let error = from_env(&[("store", "memory:"), ("io_timeout", "soon")]).unwrap_err().to_string();
     assert!(error.starts_with("setting `io_timeout`: \"soon\" is not a number"), "{error}");
     let complaint = complaint(json!({"colour": "red"}));
-    assert!(complaint.contains("there are store, prefix"), "{complaint}");
+    assert!(complaint.contains("there are namespace, store, prefix"), "{complaint}");
 }
 
 #[test]
@@ -92,10 +94,13 @@ fn a_value_that_is_none_is_said_with_what_would_be_one() {
         ("create_table", json!("yes"), "true or false"),
         ("cookie_same_site", json!("loose"), "strict, lax or none"),
     ] {
-        let complaint = complaint(json!({"store": "memory:", name: value}));
+        let complaint = complaint(json!({"namespace": "shop", "store": "memory:", name: value}));
         assert!(complaint.contains(expected), "{name}: {complaint}");
     }
-    assert!(complaint(json!({})).contains("`store` is missing"));
+    assert!(complaint(json!({"store": "memory:"})).contains("`namespace` is missing"));
+    assert!(complaint(json!({"namespace": "shop"})).contains("`store` is missing"));
+    let error = Settings::from_pairs([("store".into(), "memory:".into())].into_iter());
+    assert!(error.unwrap_err().to_string().contains("`namespace` is missing"));
     let error = from_env(&[("store", "memory:"), ("connect_timeout", "never")]).unwrap_err();
     assert!(matches!(error, OpenError::Environment(_)), "{error}");
 }
@@ -126,7 +131,7 @@ async fn r54_what_cannot_be_served_is_said_before_any_store_is_opened() {
         ("cookie_domain", json!("https://a.example"), "Domain"),
     ] {
         // Nobody answers there.
-        let settings = json!({"store": "redis://127.0.0.1:1", "cookie_name": "id", name: value});
+        let settings = json!({"namespace": "shop", "store": "redis://127.0.0.1:1", "cookie_name": "id", name: value});
         let settings: Settings = serde_json::from_value(settings).unwrap();
         let error = settings.open().await.unwrap_err();
         let is_config = matches!(error, OpenError::Config(_));
@@ -153,8 +158,8 @@ async fn never_is_served_wherever_it_can_be_said() {
 
 #[tokio::test]
 async fn a_url_of_no_store_says_which_there_are_and_shows_no_password() {
-    let error = open("reddis://ada:hunter2@localhost").await.unwrap_err().to_string();
+    let error = open("shop", "reddis://ada:hunter2@localhost").await.unwrap_err().to_string();
     assert!(error.contains("redis") && !error.contains("hunter2"), "{error}");
-    let settings = Settings::new("redis://ada:hunter2@localhost");
+    let settings = Settings::new("shop", "redis://ada:hunter2@localhost");
     assert!(!format!("{settings:?}").contains("hunter2"));
 }

@@ -38,7 +38,7 @@ pub use options::AnyOptions;
 /// use cloakroom::store::AnyStore;
 ///
 /// let url = std::env::var("SESSIONS").unwrap_or_else(|_| "memory:".to_owned());
-/// let sessions = StoredFactory::new(AnyStore::open(&url).await?);
+/// let sessions = StoredFactory::new("shop", AnyStore::open(&url).await?);
 /// # Ok(())
 /// # }
 /// ```

@@ -63,7 +63,7 @@ const LATEST: i64 = 253_402_300_799;
 /// # use tower_sessions_core::SessionStore;
 ///
 /// fn sessions<S: SessionStore>(store: S) -> StoredFactory<LastWriteWins<S>> {
-///     StoredFactory::new(LastWriteWins::new(store))
+///     StoredFactory::new("shop", LastWriteWins::new(store))
 /// }
 /// ```
 pub struct LastWriteWins<S> {

@@ -21,7 +21,7 @@
 //! be listed or ended.
 //! ```compile_fail,E0599
 //! # async fn f(store: cloakroom::store::MemcachedStore) {
-//! let sessions = cloakroom::StoredFactory::new(store);
+//! let sessions = cloakroom::StoredFactory::new("shop", store);
 //! let devices = sessions.sessions_of("ada").await;
 //! # }
 //! ```
@@ -65,7 +65,7 @@ const OF_THIS_WRITE: Version = Version::from_number(0);
 /// use cloakroom::store::MemcachedStore;
 ///
 /// let store = MemcachedStore::connect("memcached://10.0.0.1,10.0.0.2:11212").await?;
-/// let sessions = StoredFactory::new(store);
+/// let sessions = StoredFactory::new("shop", store);
 /// # Ok(())
 /// # }
 /// ```

@@ -45,7 +45,7 @@ const LOOKED_AT: usize = 4;
 /// use cloakroom::store::MemoryStore;
 ///
 /// let store = MemoryStore::builder().capacity(100_000).build();
-/// let sessions = StoredFactory::new(store.clone());
+/// let sessions = StoredFactory::new("shop", store.clone());
 /// assert_eq!(store.counts().records, 0);
 /// ```
 #[derive(Clone)]

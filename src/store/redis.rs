@@ -70,7 +70,7 @@ const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// use cloakroom::StoredFactory;
 /// use cloakroom::store::RedisStore;
 ///
-/// let sessions = StoredFactory::new(RedisStore::connect("redis://127.0.0.1").await?);
+/// let sessions = StoredFactory::new("shop", RedisStore::connect("redis://127.0.0.1").await?);
 /// # Ok(())
 /// # }
 /// ```

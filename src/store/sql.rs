@@ -67,7 +67,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// let store = PostgresStore::connect("postgres://app:secret@localhost/app").await?;
 /// store.create_table().await?; // or run `store.schema()` with your migrations
 /// tokio::spawn(sweep_forever(store.clone(), std::time::Duration::from_secs(60)));
-/// let sessions = StoredFactory::new(store);
+/// let sessions = StoredFactory::new("shop", store);
 /// # Ok(())
 /// # }
 /// ```
@@ -88,7 +88,7 @@ pub type PostgresOptions = SqlOptions<sqlx::Postgres>;
 /// let store = MySqlStore::connect("mysql://app:secret@localhost/app").await?;
 /// store.create_table().await?; // or run `store.schema()` with your migrations
 /// tokio::spawn(sweep_forever(store.clone(), std::time::Duration::from_secs(60)));
-/// let sessions = StoredFactory::new(store);
+/// let sessions = StoredFactory::new("shop", store);
 /// # Ok(())
 /// # }
 /// ```

@@ -53,7 +53,7 @@ pub enum Durability {
 /// # std::fs::create_dir_all(&folder).unwrap();
 /// # let path = folder.join("sessions.db");
 /// let store = SqliteStore::options(&path).durability(Durability::Fast).open()?;
-/// let sessions = StoredFactory::new(store);
+/// let sessions = StoredFactory::new("shop", store);
 /// # std::fs::remove_dir_all(&folder).unwrap();
 /// # Ok::<(), cloakroom::store::StoreError>(())
 /// ```

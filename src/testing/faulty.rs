@@ -60,7 +60,7 @@ pub enum Fault {
 /// use cloakroom::testing::{Call, Fault, FaultyStore};
 ///
 /// let store = FaultyStore::new(MemoryStore::new());
-/// let sessions = cloakroom::StoredFactory::new(store.clone());
+/// let sessions = cloakroom::StoredFactory::new("shop", store.clone());
 /// store.fail(Call::Replace, Fault::Before(StoreErrorKind::Unavailable));
 /// // Requests that write now get a 503.
 /// store.heal();

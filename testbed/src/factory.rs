@@ -127,7 +127,8 @@ fn factory<S: Store + Clone>(
     for failing in &options.stored.faults {
         Faulty::fail(&store, *failing);
     }
-    let mut builder = StoredFactory::builder(store.clone())
+    let namespace = options.stored.namespace.as_deref().unwrap_or("testbed");
+    let mut builder = StoredFactory::builder(namespace, store.clone())
         .insecure_plain_http()
         .on_event(move |event| events.count_event(event));
     if let Some(idle) = options.idle {

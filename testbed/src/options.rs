@@ -28,6 +28,7 @@
 //! | `--fail-fast FAILURES` | after how many in a row requests fail at once, or `never` |
 //! | `--io-fault CALL=FAULT,…` | calls `load create replace touch remove`; faults `hang fail lost garbage` |
 //! | `--durability durable` or `fast` | of SQLite |
+//! | `--namespace TEXT` | the application's name; default `testbed` |
 //! | `--prefix TEXT` | what all keys in Redis or memcached begin with, or the name of the table in a database |
 //! | `--replicas NUMBER` | how many replicas of Redis have a logout or a renewal before it is acknowledged |
 
@@ -117,6 +118,7 @@ pub(crate) struct StoredOptions {
     pub(crate) fail_fast: Option<Option<u32>>,
     pub(crate) faults: Vec<Failing>,
     pub(crate) durability: Option<Durability>,
+    pub(crate) namespace: Option<String>,
     pub(crate) prefix: Option<String>,
     pub(crate) replicas: Option<u32>,
 }
@@ -241,6 +243,7 @@ impl StoredOptions {
                 let known = [("durable", Durability::Durable), ("fast", Durability::Fast)];
                 self.durability = Some(one_of(name, &value?, &known)?);
             }
+            "--namespace" => self.namespace = Some(value?),
             "--prefix" => self.prefix = Some(value?),
             "--replicas" => {
                 let value = value?;

@@ -53,7 +53,7 @@ impl Reply {
 /// Sessions in memory, in a cookie of this name.
 fn sessions(cookie: &str) -> SessionLayer {
     let settings = cloakroom::cookie::CookieSettings::new(cookie);
-    let factory = StoredFactory::builder(MemoryStore::default()).cookie(settings).build();
+    let factory = StoredFactory::builder("shop", MemoryStore::default()).cookie(settings).build();
     SessionLayer::new(factory.unwrap())
 }
 

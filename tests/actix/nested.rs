@@ -85,7 +85,7 @@ async fn r2_a_session_that_may_be_missing_is_an_error_that_a_handler_can_tell_fr
     assert_eq!(ask(&bare, TestRequest::get().uri("/optional")).await.text(), "false");
 
     let store = FaultyStore::new(MemoryStore::new());
-    let layer = SessionLayer::new(StoredFactory::new(store.clone()));
+    let layer = SessionLayer::new(StoredFactory::new("shop", store.clone()));
     let app = init_service(App::new().configure(routes).wrap(layer)).await;
     assert_eq!(ask(&app, TestRequest::get().uri("/result")).await.text(), "None None");
     assert_eq!(ask(&app, TestRequest::get().uri("/optional")).await.text(), "true");

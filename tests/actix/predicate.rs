@@ -77,7 +77,7 @@ async fn r49_without_the_middleware_no_token_is_valid() {
 async fn s73_a_store_that_does_not_answer_is_no_miss() {
     use cloakroom::testing::{Call, Fault, FaultyStore};
     let store = FaultyStore::new(cloakroom::store::MemoryStore::default());
-    let factory = cloakroom::StoredFactory::new(store.clone());
+    let factory = cloakroom::StoredFactory::new("shop", store.clone());
     let app = init_service(
         App::new()
             .configure(routes)

@@ -46,7 +46,8 @@ async fn s59_a_refusal_says_which_rule_it_was_and_how_it_depends() {
 #[tokio::test]
 async fn s59_a_refusal_leaves_no_trace_in_the_session() {
     let store = FaultyStore::new(MemoryStore::default());
-    let sessions = StoredFactory::builder(store.clone()).touch_after(std::time::Duration::ZERO);
+    let sessions =
+        StoredFactory::builder("shop", store.clone()).touch_after(std::time::Duration::ZERO);
     let sessions = SessionLayer::new(sessions.build().unwrap());
     let app = routes().layer(CsrfLayer::new()).layer(sessions);
     let cookie = ask(&app, get_page("/token")).await.cookie().unwrap();
@@ -84,7 +85,7 @@ async fn s60_report_only_lets_all_through_with_the_same_verdicts() {
 #[tokio::test]
 async fn s73_a_store_that_fails_is_no_refusal() {
     let store = FaultyStore::new(MemoryStore::default());
-    let sessions = SessionLayer::new(StoredFactory::new(store.clone()));
+    let sessions = SessionLayer::new(StoredFactory::new("shop", store.clone()));
     let app = routes().layer(CsrfLayer::new()).layer(sessions);
     let cookie = ask(&app, get_page("/token")).await.cookie().unwrap();
     store.fail(Call::Load, Fault::Before(StoreErrorKind::Unavailable));
@@ -121,7 +122,7 @@ async fn s58_an_exemption_holds_in_a_nested_router_by_its_whole_route() {
         (inside, "/hooks/github", 200),
         (elsewhere, "/other/github", 400),
     ] {
-        let sessions = SessionLayer::new(StoredFactory::new(MemoryStore::default()));
+        let sessions = SessionLayer::new(StoredFactory::new("shop", MemoryStore::default()));
         let app = routes.route("/begin", begin.clone()).layer(sessions);
         let cookie = ask(&app, get_page("/begin")).await.cookie().unwrap();
         assert_eq!(ask(&app, with(post(path), "cookie", &cookie)).await.status(), status, "{path}");
@@ -192,7 +193,7 @@ async fn an_error_page_of_one_s_own_is_shown() {
         |error: &Error| -> Response { (error.status(), format!("<h1>{error}")).into_response() };
     let app = routes()
         .layer(CsrfLayer::new().on_error(page))
-        .layer(SessionLayer::new(StoredFactory::new(MemoryStore::default())));
+        .layer(SessionLayer::new(StoredFactory::new("shop", MemoryStore::default())));
     let reply = ask(&app, with(post("/buy"), "sec-fetch-site", "cross-site")).await;
     assert_eq!(reply.status(), 403);
     assert!(reply.body.starts_with(b"<h1>the request was refused: it was sent from another site"));
@@ -218,7 +219,7 @@ async fn it_stands_beside_the_guard_of_tower_http() {
         )
         .layer(CsrfLayer::new().trust_browser_headers())
         .layer(other)
-        .layer(SessionLayer::new(StoredFactory::new(MemoryStore::default())));
+        .layer(SessionLayer::new(StoredFactory::new("shop", MemoryStore::default())));
     let reply = ask(&app, get_page("/token")).await;
     let (cookie, token) = (reply.cookie().unwrap(), reply.text());
     for (headers, status) in [

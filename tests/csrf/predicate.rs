@@ -37,7 +37,7 @@ async fn visit(app: &Router) -> (String, String) {
 }
 
 fn in_memory() -> Router {
-    app().layer(SessionLayer::new(StoredFactory::new(MemoryStore::default())))
+    app().layer(SessionLayer::new(StoredFactory::new("shop", MemoryStore::default())))
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn r51_it_holds_for_whatever_methods_the_handler_serves() {
 #[tokio::test]
 async fn s73_a_store_that_fails_is_no_miss() {
     let store = FaultyStore::new(MemoryStore::default());
-    let app = app().layer(SessionLayer::new(StoredFactory::new(store.clone())));
+    let app = app().layer(SessionLayer::new(StoredFactory::new("shop", store.clone())));
     let (cookie, token) = visit(&app).await;
     store.fail(Call::Load, Fault::Before(StoreErrorKind::Unavailable));
     for path in ["/router", "/handler"] {

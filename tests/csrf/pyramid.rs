@@ -358,7 +358,8 @@ mod views {
             axum::response::IntoResponse::into_response((error.status(), "refused"))
         };
         let layer = CsrfLayer::new().on_error(page);
-        let sessions = cloakroom::StoredFactory::new(cloakroom::store::MemoryStore::default());
+        let sessions =
+            cloakroom::StoredFactory::new("shop", cloakroom::store::MemoryStore::default());
         let app = crate::shop::routes().layer(layer).layer(cloakroom::SessionLayer::new(sessions));
         let reply = crate::shop::ask(&app, with(post("/buy"), "cookie", "a=b")).await;
         assert_eq!((reply.status(), reply.body), (400, b"refused".to_vec()));

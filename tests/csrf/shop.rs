@@ -50,7 +50,7 @@ impl Shop {
     ) -> Self {
         let clock = FakeClock::at(1_700_000_000.0);
         let store = MemoryStore::builder().clock(clock.clone()).build();
-        let sessions = StoredFactory::builder(store).clock(clock.clone());
+        let sessions = StoredFactory::builder("shop", store).clock(clock.clone());
         let sessions = settings(sessions).build().unwrap();
         let app = routes.layer(layer).layer(SessionLayer::new(sessions));
         Self { app, clock }

@@ -199,7 +199,7 @@ fn rows() -> impl Iterator<Item = Row> {
 
 #[tokio::test]
 async fn s45_s46_s47_s48_s57_every_combination_is_judged_as_the_rules_say() {
-    let sessions = SessionLayer::new(StoredFactory::new(MemoryStore::default()));
+    let sessions = SessionLayer::new(StoredFactory::new("shop", MemoryStore::default()));
     let (cookie, good, stale) = visitor(&sessions).await;
     let (_, foreign, _) = visitor(&sessions).await;
     let mut shops = SETTINGS.map(|settings| (settings, shop(settings, &sessions)));

@@ -14,7 +14,7 @@ pub async fn assert_of_requests<S: Store>(
     clock: FakeClock,
     mut count: impl AsyncFnMut() -> usize,
 ) {
-    let factory = StoredFactory::builder(store)
+    let factory = StoredFactory::builder("shop", store)
         .clock(clock.clone())
         .idle_limit(Duration::from_secs(1000))
         .renew_every(Duration::from_secs(500))

@@ -228,7 +228,7 @@ fn check<S: Store>(sessions: &StoredFactory<S>, histories: u64) {
 
 #[test]
 fn s63_what_requests_see_in_memory_is_linearizable() {
-    check(&StoredFactory::new(MemoryStore::new()), 1000);
+    check(&StoredFactory::new("shop", MemoryStore::new()), 1000);
 }
 
 #[cfg(feature = "sqlite")]
@@ -239,7 +239,7 @@ fn s63_what_requests_see_in_sqlite_is_linearizable() {
     let file = folder.path().join("sessions.db");
     let store = SqliteStore::options(file).durability(Durability::Fast).open().unwrap();
     // However busy the machine is, no call is given up.
-    check(&StoredFactory::builder(store).io_timeout(None).build().unwrap(), 400);
+    check(&StoredFactory::builder("shop", store).io_timeout(None).build().unwrap(), 400);
 }
 
 #[test]

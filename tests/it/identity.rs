@@ -27,7 +27,8 @@ async fn s19_s25_a_renewed_ticket_is_dead_also_where_the_clock_is_slow() {
     // the old ticket must not be a time, or a request with an earlier one would still take it.
     let stored = Stored::new();
     let slow = || cloakroom::Timestamp::from_secs(1_700_000_000 - 60);
-    let elsewhere = cloakroom::StoredFactory::builder(stored.store.clone()).clock(slow).build();
+    let elsewhere =
+        cloakroom::StoredFactory::builder("shop", stored.store.clone()).clock(slow).build();
     let elsewhere = Site::new(elsewhere.unwrap());
     let old = stored.begin().await;
     stored.site.visit(&*old, async |session| session.renew()).await;

@@ -73,7 +73,7 @@ impl FormerSessions for NothingElsewhere {
 
 #[tokio::test]
 async fn r4_a_layer_inside_of_itself_has_one_session_and_one_cookie() {
-    let stored = StoredFactory::builder(MemoryStore::default());
+    let stored = StoredFactory::builder("shop", MemoryStore::default());
     let stored = stored.cookie(CookieSettings::new("session")).build().unwrap();
     let moving = MovingFactory::new(stored.clone(), NothingElsewhere);
     let signed = named("session");
@@ -149,7 +149,7 @@ async fn r11_middleware_of_axum_finds_session_and_token_of_its_request() {
         request.extensions_mut().insert(token);
         Ok(next.run(request).await)
     }
-    let sessions = SessionLayer::new(StoredFactory::new(MemoryStore::default()));
+    let sessions = SessionLayer::new(StoredFactory::new("shop", MemoryStore::default()));
     let app = Router::new()
         .route("/passed", get(passed))
         .layer(from_fn(with_token))
@@ -173,7 +173,7 @@ async fn r2_a_session_that_may_be_missing_is_none_without_a_layer_and_an_error_i
     assert_eq!(ask(&app, "/optional", "").await.2, "false false");
     assert_eq!(ask(&app, "/result", "").await.2, r#"Some("no_layer") Some("no_layer")"#);
     let store = FaultyStore::new(MemoryStore::new());
-    let layer = SessionLayer::new(StoredFactory::new(store.clone()));
+    let layer = SessionLayer::new(StoredFactory::new("shop", store.clone()));
     let behind = app.clone().layer(layer);
     assert_eq!(ask(&behind, "/optional", "").await.2, "true true");
     store.fail(Call::Load, Fault::Before(StoreErrorKind::Unavailable));

@@ -31,7 +31,7 @@ fn moving(factory: impl SessionFactory, former: CookieSettings) -> Site {
 }
 
 fn stored(cookie: CookieSettings) -> impl SessionFactory {
-    StoredFactory::builder(MemoryStore::new()).cookie(cookie).build().unwrap()
+    StoredFactory::builder("shop", MemoryStore::new()).cookie(cookie).build().unwrap()
 }
 
 async fn user(session: Session) -> Option<String> {

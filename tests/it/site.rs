@@ -111,7 +111,7 @@ impl Stored {
         let (clock, events) = (FakeClock::at(1_700_000_000.0), Arc::new(Mutex::new(Vec::new())));
         let store = MemoryStore::builder().clock(clock.clone()).build();
         let log = events.clone();
-        let builder = StoredFactory::builder(store.clone())
+        let builder = StoredFactory::builder("shop", store.clone())
             .clock(clock.clone())
             .on_event(move |event| log.lock().unwrap().push(format!("{event:?}")));
         let sessions = settings(builder).build().unwrap();

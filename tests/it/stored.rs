@@ -180,7 +180,7 @@ async fn s22_a_read_moves_the_idle_limit_when_a_tenth_has_passed() {
 async fn s22_a_limit_that_was_shortened_holds_for_the_next_look_on() {
     let stored = Stored::with(|builder| builder.idle_limit(seconds(1000)));
     let cookie = stored.begin().await;
-    let shorter = cloakroom::StoredFactory::builder(stored.store.clone())
+    let shorter = cloakroom::StoredFactory::builder("shop", stored.store.clone())
         .idle_limit(seconds(100))
         .clock(stored.clock.clone());
     let site = crate::site::Site::new(shorter.build().unwrap());
@@ -279,10 +279,11 @@ async fn s1_no_randomness_no_session() {
 #[tokio::test]
 async fn r54_settings_that_cannot_be_served_are_refused() {
     let store = cloakroom::store::MemoryStore::new;
-    let zero = cloakroom::StoredFactory::builder(store()).idle_limit(Duration::ZERO).build();
+    let zero =
+        cloakroom::StoredFactory::builder("shop", store()).idle_limit(Duration::ZERO).build();
     assert!(matches!(zero.unwrap_err(), ConfigError::Limit { limit: "idle" }));
     let shop = CookieSettings::new("__Host-id").path("/shop");
-    let built = cloakroom::StoredFactory::builder(store()).cookie(shop).build();
+    let built = cloakroom::StoredFactory::builder("shop", store()).cookie(shop).build();
     assert!(matches!(built.unwrap_err(), ConfigError::CookieName { .. }));
     let stored = Stored::with(cloakroom::factory::StoredBuilder::insecure_plain_http);
     assert!(stored.begin().await.starts_with("session="));

@@ -66,7 +66,7 @@ impl Store for Silent {
 #[tokio::test(start_paused = true)]
 async fn s19_a_login_whose_answer_never_comes_leaves_one_good_ticket() {
     let silent = Arc::new(AtomicBool::new(false));
-    let site = Site::new(StoredFactory::new(Silent(MemoryStore::new(), silent.clone())));
+    let site = Site::new(StoredFactory::new("shop", Silent(MemoryStore::new(), silent.clone())));
     let begin = async |session: Session| session.insert("n", 0);
     let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
     silent.store(true, Ordering::SeqCst);
@@ -85,7 +85,7 @@ async fn s19_a_login_whose_answer_never_comes_leaves_one_good_ticket() {
 async fn s74_a_new_session_whose_answer_never_comes_is_not_left_behind() {
     let silent = Arc::new(AtomicBool::new(true));
     let store = MemoryStore::new();
-    let site = Site::new(StoredFactory::new(Silent(store.clone(), silent)));
+    let site = Site::new(StoredFactory::new("shop", Silent(store.clone(), silent)));
     let login = async |session: Session| session.set_owner("ada").unwrap();
     let visit = site.visit(None, login).await;
     let has_cookie = visit.cookie().is_some();
@@ -102,7 +102,8 @@ async fn s62_s74_a_commit_that_failed_is_not_taken_for_another_s_that_says_the_s
     ] {
         let clock = FakeClock::at(1_700_000_000.0);
         let store = FaultyStore::new(MemoryStore::builder().clock(clock.clone()).build());
-        let builder = StoredFactory::builder(store.clone()).clock(clock.clone()).limits(limits);
+        let builder =
+            StoredFactory::builder("shop", store.clone()).clock(clock.clone()).limits(limits);
         let site = Site::new(builder.build().unwrap());
         let begin = async |session: Session| session.insert("n", 0);
         let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
@@ -172,7 +173,7 @@ async fn s62_s74_a_request_that_the_store_refused_is_not_taken_for_another_that_
 
     fn factory_of<S: Store>(store: S, clock: FakeClock) -> StoredFactory<S> {
         let limits = Limits { idle: None, absolute: Some(seconds(3600)), persistent: false };
-        StoredFactory::builder(store).clock(clock).limits(limits).build().unwrap()
+        StoredFactory::builder("shop", store).clock(clock).limits(limits).build().unwrap()
     }
 
     fn layer_of(store: impl Store, clock: FakeClock) -> cloakroom::SessionLayer {
@@ -201,7 +202,8 @@ async fn s62_s74_a_request_that_the_store_refused_is_not_taken_for_another_that_
 async fn s74_a_commit_whose_answer_was_lost_is_recognised_after_a_look() {
     let clock = FakeClock::at(1_700_000_000.0);
     let store = FaultyStore::new(MemoryStore::builder().clock(clock.clone()).build());
-    let sessions = StoredFactory::builder(store.clone()).clock(clock.clone()).build().unwrap();
+    let sessions =
+        StoredFactory::builder("shop", store.clone()).clock(clock.clone()).build().unwrap();
     let site = Site::new(sessions);
     let begin = async |session: Session| session.insert("n", 0);
     let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
@@ -223,7 +225,7 @@ async fn s74_a_commit_whose_answer_was_lost_is_recognised_after_a_look() {
 async fn s75_an_answer_that_was_lost_and_found_does_not_count_as_a_failure_of_the_store() {
     let silent = Arc::new(AtomicBool::new(false));
     let store = Silent(MemoryStore::new(), silent.clone());
-    let site = Site::new(StoredFactory::builder(store).fail_fast_after(2).build().unwrap());
+    let site = Site::new(StoredFactory::builder("shop", store).fail_fast_after(2).build().unwrap());
     let begin = async |session: Session| session.insert("n", 0);
     let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
     let add = async |session: Session| session.modify("n", |n: &mut u32| *n += 1).unwrap();

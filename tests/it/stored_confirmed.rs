@@ -59,7 +59,7 @@ impl Store for Replicated {
 fn site(inner: &MemoryStore, fails: bool) -> (Site, Arc<AtomicUsize>) {
     let asked = Arc::<AtomicUsize>::default();
     let store = Replicated { inner: inner.clone(), asked: asked.clone(), fails };
-    (Site::new(StoredFactory::new(store)), asked)
+    (Site::new(StoredFactory::new("shop", store)), asked)
 }
 
 #[tokio::test]

@@ -97,7 +97,8 @@ async fn s27_a_logout_holds_before_the_error_of_its_service_is_passed_on() {
     assert_eq!(stored.store.counts().records, 0, "no task of its own had time to do it");
 
     // On a store that takes its time, for a client that has none.
-    let slow = StoredFactory::builder(Yielding(stored.store.clone())).clock(stored.clock.clone());
+    let slow =
+        StoredFactory::builder("shop", Yielding(stored.store.clone())).clock(stored.clock.clone());
     let mut service = SessionLayer::new(slow.build().unwrap()).layer(service_fn(fails));
     let cookie = stored.begin().await;
     assert!(service.call(with_cookie(&*cookie)).await.is_err());
@@ -124,7 +125,7 @@ async fn once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
 #[tokio::test]
 async fn s27_the_error_of_a_service_is_passed_on_also_where_its_session_cannot_be_kept() {
     let store = FaultyStore::new(MemoryStore::new());
-    let site = Site::new(StoredFactory::new(store.clone()));
+    let site = Site::new(StoredFactory::new("shop", store.clone()));
     let visit = site.visit(None, async |session| session.insert("n", 1)).await;
     let fails = async |request: Request<()>| {
         let session = Session::of(&request).await.unwrap();

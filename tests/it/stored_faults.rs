@@ -17,7 +17,8 @@ use crate::yielding::Yielding;
 
 fn faulty() -> (Site, FaultyStore<MemoryStore>) {
     let store = FaultyStore::new(MemoryStore::new());
-    let sessions = StoredFactory::builder(store.clone()).io_timeout(Duration::from_millis(20));
+    let sessions =
+        StoredFactory::builder("shop", store.clone()).io_timeout(Duration::from_millis(20));
     (Site::new(sessions.build().unwrap()), store)
 }
 
@@ -26,13 +27,14 @@ async fn begin(site: &Site) -> String {
     visit.cookie().unwrap().to_owned()
 }
 
-/// What a visitor gets whose session cannot be opened: the extractor's error, as a status.
+/// What a visitor gets whose session cannot be opened or not be read: the extractor's error or that of the first look.
 async fn open(site: &Site, cookie: &str) -> Result<bool, Error> {
     let opened = tokio::sync::Mutex::new(None);
     let service = service_fn(|request| {
         let opened = &opened;
         async move {
-            let is_new = Session::of(&request).await.map(|session| session.is_new());
+            let session = Session::of(&request).await;
+            let is_new = session.and_then(|it| it.get::<u32>("n").map(|_| it.is_new()));
             opened.lock().await.replace(is_new);
             Ok::<_, std::convert::Infallible>(Response::<String>::default())
         }
@@ -176,7 +178,7 @@ async fn s69_a_request_that_is_dropped_anywhere_leaves_all_or_nothing() {
     let (mut polls, mut seen) = (0, Vec::new());
     loop {
         let store = MemoryStore::new();
-        let sessions = StoredFactory::builder(Yielding(store))
+        let sessions = StoredFactory::builder("shop", Yielding(store))
             .io_timeout(None)
             .flash_lease(Duration::from_micros(1))
             .build()
@@ -220,8 +222,10 @@ async fn s69_a_request_that_is_dropped_anywhere_leaves_all_or_nothing() {
 async fn s27_s69_a_logout_that_was_called_holds_wherever_the_request_is_dropped() {
     let mut polls = 0;
     loop {
-        let sessions =
-            StoredFactory::builder(Yielding(MemoryStore::new())).io_timeout(None).build().unwrap();
+        let sessions = StoredFactory::builder("shop", Yielding(MemoryStore::new()))
+            .io_timeout(None)
+            .build()
+            .unwrap();
         let site = Site::new(sessions.clone());
         let begin = async |session: Session| session.insert("n", 1).map(drop);
         let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
@@ -251,7 +255,7 @@ async fn s27_s69_a_logout_that_was_called_holds_wherever_the_request_is_dropped(
 #[tokio::test(start_paused = true)]
 async fn s75_a_store_that_does_not_answer_is_left_alone_and_found_again() {
     let store = FaultyStore::new(MemoryStore::new());
-    let builder = StoredFactory::builder(store.clone()).io_timeout(Duration::from_secs(3));
+    let builder = StoredFactory::builder("shop", store.clone()).io_timeout(Duration::from_secs(3));
     let site = Site::new(builder.fail_fast_after(4).build().unwrap());
     let cookie = begin(&site).await;
     store.fail(Call::Load, Fault::Hang);

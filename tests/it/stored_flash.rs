@@ -217,7 +217,8 @@ async fn s67_a_login_that_overtakes_the_reader_does_not_show_the_message_again()
 async fn s67_a_node_whose_clock_is_ahead_leaves_the_message_to_who_has_it() {
     let stored = Stored::new();
     let ahead = || cloakroom::Timestamp::from_secs(1_700_000_000 + 60);
-    let elsewhere = cloakroom::StoredFactory::builder(stored.store.clone()).clock(ahead).build();
+    let elsewhere =
+        cloakroom::StoredFactory::builder("shop", stored.store.clone()).clock(ahead).build();
     let elsewhere = Site::new(elsewhere.unwrap());
     let cookie = with_message(&stored).await;
     let visit = stored.site.visit(&*cookie, async |session| {
@@ -231,7 +232,8 @@ async fn s67_a_node_whose_clock_is_ahead_leaves_the_message_to_who_has_it() {
 #[tokio::test]
 async fn s67_a_pop_that_the_end_of_its_request_overtakes_hides_nothing() {
     use crate::yielding::Yielding;
-    let sessions = cloakroom::StoredFactory::new(Yielding(cloakroom::store::MemoryStore::new()));
+    let sessions =
+        cloakroom::StoredFactory::new("shop", Yielding(cloakroom::store::MemoryStore::new()));
     let site = Site::new(sessions);
     for turns in 0..8 {
         let flash = async |session: Session| session.flash("saved").unwrap();

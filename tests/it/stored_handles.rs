@@ -30,7 +30,7 @@ async fn s74_a_handle_whose_store_failed_keeps_its_changes_for_the_next_commit()
         Fault::Before(StoreErrorKind::Rejected),
         Fault::After(StoreErrorKind::TimedOut),
     ] {
-        let sessions = StoredFactory::new(FaultyStore::new(MemoryStore::new()));
+        let sessions = StoredFactory::new("shop", FaultyStore::new(MemoryStore::new()));
         let site = Site::new(sessions.clone());
         let visit = site.visit(None, async |session| session.insert("n", 0)).await;
         let cookie = visit.cookie().unwrap().to_owned();
@@ -53,7 +53,7 @@ async fn s74_a_handle_whose_store_failed_keeps_its_changes_for_the_next_commit()
 async fn s69_a_commit_that_is_given_up_loses_nothing() {
     use std::pin::pin;
     use std::task::{Context, Waker};
-    let sessions = StoredFactory::new(crate::yielding::Yielding(MemoryStore::new()));
+    let sessions = StoredFactory::new("shop", crate::yielding::Yielding(MemoryStore::new()));
     let site = Site::new(sessions.clone());
     let visit = site.visit(None, async |session| session.insert("n", 0)).await;
     let cookie = visit.cookie().unwrap().to_owned();
@@ -315,7 +315,7 @@ async fn s64_a_login_while_a_handle_ends_the_session_is_whole_or_gone() {
     let mut ended = [0, 0];
     for polls in 0..12 {
         let store = MemoryStore::new();
-        let site = Site::new(StoredFactory::new(crate::yielding::Yielding(store.clone())));
+        let site = Site::new(StoredFactory::new("shop", crate::yielding::Yielding(store.clone())));
         let visit = site.visit(None, async |session| session.insert("n", 0)).await;
         let cookie = visit.cookie().unwrap().to_owned();
         let mut handle = site.visit(&*cookie, handle).await.result;

@@ -102,7 +102,7 @@ async fn s22_a_look_moves_an_end_back_for_shorter_limits_and_not_for_a_clock_tha
     };
     let store = MemoryStore::builder().clock(|| Timestamp::from_secs(START)).build();
     let site = |minutes: u64| {
-        let builder = StoredFactory::builder(store.clone()).clock(clock.clone());
+        let builder = StoredFactory::builder("shop", store.clone()).clock(clock.clone());
         Site::new(builder.idle_limit(seconds(minutes * 60)).build().unwrap())
     };
     let look = async |session: Session| session.len();

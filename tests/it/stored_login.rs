@@ -165,7 +165,7 @@ async fn s19_s27_a_login_that_is_answered_by_409_has_its_cookie_in_that_answer()
 
 /// A site on a store that can fail, and a visitor's cookie.
 async fn faulty() -> (Site, StoredFactory<FaultyStore<MemoryStore>>, String) {
-    let sessions = StoredFactory::new(FaultyStore::new(MemoryStore::new()));
+    let sessions = StoredFactory::new("shop", FaultyStore::new(MemoryStore::new()));
     let site = Site::new(sessions.clone());
     let visit = site.visit(None, async |session| session.insert("n", 0)).await;
     let cookie = visit.cookie().unwrap().to_owned();

@@ -118,7 +118,7 @@ async fn s29_a_record_that_cannot_be_read_is_listed_in_a_file_too() {
     let folder = tempfile::tempdir().unwrap();
     let store = cloakroom::store::SqliteStore::open(folder.path().join("it.db")).unwrap();
     let clock = cloakroom::testing::FakeClock::at(1_700_000_000.0);
-    let builder = StoredFactory::builder(store.clone()).clock(clock);
+    let builder = StoredFactory::builder("shop", store.clone()).clock(clock);
     let sessions = builder.build().unwrap();
     let site = Site::new(sessions.clone());
     site.visit(None, async |session| session.set_owner("ada").unwrap()).await;

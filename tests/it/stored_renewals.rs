@@ -19,7 +19,7 @@ async fn s22_s64_a_periodic_renewal_revives_no_session_that_has_ended() {
     let (clock, still) = (FakeClock::at(1_700_000_000.0), FakeClock::at(1_700_000_000.0));
     let store = MemoryStore::builder().clock(still).build();
     let limits = Limits { idle: Some(seconds(60)), absolute: None, persistent: false };
-    let builder = StoredFactory::builder(store).clock(clock.clone()).limits(limits);
+    let builder = StoredFactory::builder("shop", store).clock(clock.clone()).limits(limits);
     let site = Site::new(builder.renew_every(seconds(40)).build().unwrap());
     let begin = async |session: Session| session.insert("n", 0);
     let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();

@@ -28,7 +28,7 @@ async fn with_message(stored: &Stored) -> String {
 /// A handle that was taken in a request which its store failed: what it was to be a handle on is not there.
 async fn fail_to(begin: fn(&Session)) -> (Site, String, SessionHandle) {
     let store = FaultyStore::new(MemoryStore::new());
-    let site = Site::new(StoredFactory::new(store.clone()));
+    let site = Site::new(StoredFactory::new("shop", store.clone()));
     let visit = site.visit(None, async |session| {
         session.set_owner("ada").unwrap();
         session.insert("n", 0).unwrap();
@@ -255,7 +255,7 @@ async fn s27_s74_an_end_by_a_handle_that_the_store_failed_can_be_tried_again() {
         for fault in [Fault::Before, Fault::After] {
             let memory = MemoryStore::new();
             let store = FaultyStore::new(memory.clone());
-            let site = Site::new(StoredFactory::new(store.clone()));
+            let site = Site::new(StoredFactory::new("shop", store.clone()));
             let begin = async |session: Session| session.insert("n", 0);
             let cookie = site.visit(None, begin).await.cookie().unwrap().to_owned();
             let handle = async |session: Session| session.handle().unwrap();

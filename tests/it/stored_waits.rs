@@ -62,7 +62,7 @@ impl Store for Slow {
 
 fn slow(delay: Duration, rivals: u64) -> (Site, StoredFactory<Slow>) {
     let rivals = Arc::new(AtomicU64::new(rivals));
-    let sessions = StoredFactory::new(Slow { inner: MemoryStore::new(), delay, rivals });
+    let sessions = StoredFactory::new("shop", Slow { inner: MemoryStore::new(), delay, rivals });
     (Site::new(sessions.clone()), sessions)
 }
 
@@ -123,7 +123,7 @@ async fn s75_with_a_store_that_hangs_nobody_waits_longer_than_the_budget() {
     let (site, sessions) = slow(Duration::ZERO, 0);
     let cookie = begin(&site).await;
     let hanging = Slow { delay: Duration::from_secs(3600), ..sessions.store().clone() };
-    let site = Site::new(StoredFactory::new(hanging));
+    let site = Site::new(StoredFactory::new("shop", hanging));
     let begun = Instant::now();
     let visits = (0..12).map(|_| site.visit(&*cookie, add)).collect::<Vec<_>>();
     for visit in futures(visits).await {
@@ -157,8 +157,9 @@ async fn s64_a_renewal_that_outlasts_its_session_sends_no_cookie_that_removes() 
     // It has not noticed yet that the session is over.
     let inner = MemoryStore::builder().clock(|| START).build();
     let store = Slow { inner, delay: Duration::from_millis(2_100), rivals: Arc::default() };
-    let site =
-        Site::new(StoredFactory::builder(store).clock(clock).limits(limits).build().unwrap());
+    let site = Site::new(
+        StoredFactory::builder("shop", store).clock(clock).limits(limits).build().unwrap(),
+    );
     let cookie = begin(&site).await;
     let visit = site.visit(&*cookie, async |session: Session| session.renew().unwrap()).await;
     assert_eq!(visit.response.status(), 200);

@@ -91,7 +91,12 @@ fn r54_what_a_stored_session_cannot_serve_is_refused_when_it_is_built() {
         (|it| it.cookie(CookieSettings::new("n".repeat(4033))), "cookie name", "no value fits"),
     ];
     for (index, (set, setting, word)) in cases.into_iter().enumerate() {
-        check(set(StoredFactory::builder(MemoryStore::new())).build(), index, setting, word);
+        check(
+            set(StoredFactory::builder("shop", MemoryStore::new())).build(),
+            index,
+            setting,
+            word,
+        );
     }
     let double = DoubleSubmit::new(Secret::generate().unwrap()).unwrap();
     let long = CookieSettings::new("n".repeat(4033));

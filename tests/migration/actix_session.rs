@@ -46,7 +46,7 @@ async fn a_visitor_stays_signed_in_and_the_browser_forgets_the_old_cookie() {
 async fn what_is_kept_nowhere_stays_where_it_was() {
     let key = Key::generate();
     let old = signed_in(&key).await;
-    let new = cloakroom::StoredFactory::builder(cloakroom::store::MemoryStore::default());
+    let new = cloakroom::StoredFactory::builder("shop", cloakroom::store::MemoryStore::default());
     let new = new.keep_on_error(false).build().unwrap();
     let id = cloakroom::cookie::CookieSettings::new("id");
     let former = example::ActixSessions::new(key, &id).unwrap();

@@ -217,7 +217,7 @@ impl World {
         let scheduled = Scheduled { flaw: case.flaw, store: store.clone(), run: run.clone() };
         let limits = Limits { idle: Some(IDLE), persistent: case.persistent, ..Limits::DEFAULT };
         let builder = |random: u64| {
-            let builder = StoredFactory::builder(scheduled.clone()).clock(clock.clone());
+            let builder = StoredFactory::builder("shop", scheduled.clone()).clock(clock.clone());
             let builder = builder.limits(limits).random(Counted(Mutex::new(random)));
             builder.flash_lease(LEASE).io_timeout(None)
         };

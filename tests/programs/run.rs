@@ -74,7 +74,7 @@ impl House {
             Place::Sqlite => self.sqlite.get_or_insert_with(sqlite).1.clone(),
         };
         let policy = if settings.refuse { Overwrite::Refuse } else { Overwrite::LastWins };
-        let factory = StoredFactory::builder(Paced::new(engine, care))
+        let factory = StoredFactory::builder("shop", Paced::new(engine, care))
             .limits(limits(settings.lifetime))
             .renew_every(settings.renew_every.map(Duration::from_secs))
             .grace(Duration::from_secs(GRACE))

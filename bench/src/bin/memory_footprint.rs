@@ -92,7 +92,7 @@ async fn keep_in_file(sessions: usize) {
 fn ours(
     store: impl Store,
 ) -> impl Service<Request<()>, Response = Response<String>, Error = Infallible> {
-    let layer = SessionLayer::new(StoredFactory::new(store));
+    let layer = SessionLayer::new(StoredFactory::new("bench", store));
     layer.layer(service_fn(async |request: Request<()>| {
         let session = Session::of(&request).await.expect("a session");
         session.insert("user", 4711).expect("a number");

@@ -135,7 +135,7 @@ async fn nodes() -> Plot {
 
 /// Lets so many tasks add one to the same number, and makes sure that the sum is right.
 async fn writes_a_second(writers: usize) -> f64 {
-    let sessions = SessionLayer::new(StoredFactory::new(MemoryStore::default()));
+    let sessions = SessionLayer::new(StoredFactory::new("bench", MemoryStore::default()));
     let service = sessions.layer(service_fn(async |request: http::Request<Body>| {
         let session = Session::of(&request).await?;
         session.modify(NUMBER, |number: &mut usize| *number += 1)?;

@@ -33,12 +33,12 @@ async fn serve(name: &str, url: Option<String>) {
         "cloakroom-sqlite-durable" => ours(in_file(folder.path(), Durability::Durable)),
         "cloakroom-redis" => {
             let store = RedisStore::connect(&url.expect("a URL")).await.expect("a store");
-            ours(SessionLayer::new(StoredFactory::new(store)))
+            ours(SessionLayer::new(StoredFactory::new("bench", store)))
         }
         "cloakroom-postgres" => {
             let store = PostgresStore::connect(&url.expect("a URL")).await.expect("a store");
             store.create_table().await.expect("a table");
-            ours(SessionLayer::new(StoredFactory::new(store)))
+            ours(SessionLayer::new(StoredFactory::new("bench", store)))
         }
         "tower-sessions-memory" => tower_sessions::routes(),
         "axum_session-memory" => axum_session::routes().await,
@@ -51,7 +51,7 @@ async fn serve(name: &str, url: Option<String>) {
 
 fn in_file(folder: &Path, durability: Durability) -> SessionLayer {
     let store = SqliteStore::options(folder.join("sessions.sqlite")).durability(durability).open();
-    SessionLayer::new(StoredFactory::new(store.expect("a store")))
+    SessionLayer::new(StoredFactory::new("bench", store.expect("a store")))
 }
 
 fn bare() -> Router {
@@ -85,7 +85,7 @@ async fn write(session: Session) -> Result<&'static str, cloakroom::Error> {
 }
 
 fn in_memory() -> SessionLayer {
-    SessionLayer::new(StoredFactory::new(MemoryStore::default()))
+    SessionLayer::new(StoredFactory::new("bench", MemoryStore::default()))
 }
 
 fn signed() -> SessionLayer {

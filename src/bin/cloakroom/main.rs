@@ -50,7 +50,8 @@ enum SecretCommand {
     New,
 }
 
-/// Where sessions are.
+/// Where sessions are. The application's name is not asked for: no ticket is read here, and ids and owners are the same
+/// whatever it is.
 #[derive(Args)]
 struct Place {
     /// The store's URL: sqlite:PATH, redis://…, postgres://…, mysql://…

@@ -131,7 +131,8 @@ async fn open(asked: &Asked) -> Outcome<Sessions> {
     // An application makes a file that is missing; here it is a slip of the pen.
     let store = asked.place.options().must_exist(true).open().await.map_err(Failure::refused)?;
     // Each record says when it ends: limits of the application are not known here.
-    let sessions = StoredFactory::builder(store).idle_limit(None).absolute_limit(None);
+    // Nor is its name, which only tickets have to do with.
+    let sessions = StoredFactory::builder("", store).idle_limit(None).absolute_limit(None);
     sessions.io_timeout(PATIENCE).build().map_err(Failure::refused)
 }
 

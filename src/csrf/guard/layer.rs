@@ -35,7 +35,7 @@ use crate::layer::PlainText;
 /// # #[cfg(feature = "axum")] {
 /// # async fn page() {}
 /// # async fn order() {}
-/// # let sessions = cloakroom::StoredFactory::new(cloakroom::store::MemoryStore::default());
+/// # let sessions = cloakroom::StoredFactory::new("shop", cloakroom::store::MemoryStore::default());
 /// use axum::{Router, routing::get};
 /// use cloakroom::{CsrfLayer, SessionLayer};
 ///

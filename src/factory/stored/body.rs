@@ -13,7 +13,8 @@ use crate::session::Limits;
 use crate::ticket::TicketHash;
 use crate::{Entries, Timestamp};
 
-/// The layout that is written. Another one is not read.
+/// The layout that is written. Another one is not read: FORMATS.md, "How layouts change", says why none is met in a
+/// deploy that keeps to it.
 const FORMAT: u8 = 1;
 const HAS_LIMITS: u8 = 1;
 const IS_PERSISTENT: u8 = 1 << 1;
@@ -28,6 +29,8 @@ const HAS_FORMER_CSRF: u8 = 1 << 6;
 const UNKNOWN_FLAGS: u8 = 1 << 7;
 /// At the end: CRC-32 of all before it, so that a record that a store cut or changed is not taken for a session.
 const CHECKSUM_BYTES: usize = 4;
+/// Where the hash of the ticket is, in every layout: so whoever has the ticket can end what this version cannot read.
+const TICKET: std::ops::Range<usize> = 18..18 + TicketHash::BYTES;
 /// A span that has no end.
 const NO_LIMIT: u64 = u64::MAX;
 
@@ -175,6 +178,13 @@ impl Body {
             claims: if has(HAS_CLAIMS) { get_claims(&mut data)? } else { Claims::default() },
             entries: Entries::from_run(data)?,
         })
+    }
+
+    /// Whether this is the hash of the ticket in a record, of whatever layout.
+    pub(super) fn has_ticket(data: &[u8], hash: &TicketHash) -> bool {
+        let there =
+            data.get(TICKET).and_then(|bytes| <[u8; TicketHash::BYTES]>::try_from(bytes).ok());
+        there.is_some_and(|there| TicketHash::from_bytes(there).is(hash))
     }
 
     /// What CSRF tokens are made from.
@@ -367,6 +377,17 @@ mod tests {
             bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
             assert!(Body::decode(bytes.into()).is_none(), "{byte} at {at}");
         }
+    }
+
+    #[test]
+    fn s79_the_ticket_is_recognised_at_its_place_only() {
+        let hash = body().ticket;
+        for data in [body().encode(), with_claim().encode()] {
+            assert!(Body::has_ticket(&data, &hash));
+            assert!(!Body::has_ticket(&data, &TicketHash::from_bytes([2; 32])), "the one before");
+            assert!(!Body::has_ticket(&data[1..], &hash) && !Body::has_ticket(&data[..49], &hash));
+        }
+        assert!(!Body::has_ticket(b"", &hash));
     }
 
     #[test]

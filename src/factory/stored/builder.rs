@@ -9,7 +9,7 @@ use super::{
 };
 use crate::cookie::{CookieSettings, CookieWriter};
 use crate::random::SystemRandom;
-use crate::ticket::Ticket;
+use crate::ticket::{Namespace, Ticket};
 use crate::time::SystemClock;
 
 /// The cookie's name. The prefix has browsers refuse one that another host, plain http or a script has set (S9).
@@ -44,8 +44,8 @@ pub struct StoredBuilder<S> {
 }
 
 impl<S> StoredBuilder<S> {
-    pub(crate) fn new(store: S) -> Self {
-        Self { store, cookie: None, is_plain_http: false, settings: Self::defaults() }
+    pub(crate) fn new(namespace: &str, store: S) -> Self {
+        Self { store, cookie: None, is_plain_http: false, settings: Self::defaults(namespace) }
     }
 
     /// The same settings for another store.
@@ -55,8 +55,9 @@ impl<S> StoredBuilder<S> {
         StoredBuilder { store, cookie, is_plain_http, settings }
     }
 
-    pub(super) fn defaults() -> Settings {
+    pub(super) fn defaults(namespace: &str) -> Settings {
         Settings {
+            namespace: Namespace::new(namespace),
             cookie: CookieWriter::host_only(NAME),
             limits: Limits::DEFAULT,
             bounds: Bounds::DEFAULT,

@@ -60,6 +60,17 @@ impl<S: Store> Visit<S> {
                 Ok(SetCookies::none())
             }
             Plan::ForgetCookie => self.forget_cookie(),
+            Plan::Refuse => Err(commit
+                .unreadable_error()
+                .unwrap_or_else(|| Error::keeping("nothing can be read"))),
+            Plan::Abandon => {
+                self.abandon(budget).await?;
+                self.forget_cookie()
+            }
+            Plan::AbandonAndCreate => {
+                self.abandon(budget).await?;
+                self.create(budget, commit).await
+            }
         }
     }
 
@@ -69,6 +80,7 @@ impl<S: Store> Visit<S> {
             Origin::Absent => Arrival::Absent,
             Origin::Expired => Arrival::Expired,
             Origin::Superseded => Arrival::Superseded,
+            Origin::Unreadable => Arrival::Unreadable,
             Origin::Live => Arrival::Live,
         };
         let due = match (arrival, self.anchor.located()) {
@@ -219,9 +231,11 @@ impl<S: Store> Visit<S> {
     /// The ticket that takes the place of the old one.
     fn renewal(&self, reason: Reason) -> Result<Option<Box<Renewal>>, Error> {
         let Some(ticket) = &self.ticket else { return Ok(None) };
-        let former = ticket.hash();
-        let ticket = ticket.renewed(&*self.anchor.inner.settings.random)?;
-        Ok(Some(Box::new(Renewal { ticket, former, reason })))
+        let settings = &self.anchor.inner.settings;
+        let former = ticket.hash(&settings.namespace);
+        let ticket = ticket.renewed(&*settings.random)?;
+        let hash = ticket.hash(&settings.namespace);
+        Ok(Some(Box::new(Renewal { ticket, hash, former, reason })))
     }
 
     /// The cookie that goes out after `kept` was written: the new ticket, or the one that there is where it was said how
@@ -230,7 +244,8 @@ impl<S: Store> Visit<S> {
         let renewed = renewal.map(|renewal| &renewal.ticket);
         let own = self.ticket.as_ref().filter(|_| commit.wishes().limits.is_some());
         let mut tickets = renewed.into_iter().chain(own);
-        match tickets.find(|ticket| kept.body.ticket.is(&ticket.hash())) {
+        let namespace = &self.anchor.inner.settings.namespace;
+        match tickets.find(|ticket| kept.body.ticket.is(&ticket.hash(namespace))) {
             Some(ticket) => self.send(ticket, &kept.body),
             None => Ok(SetCookies::none()),
         }
@@ -262,6 +277,15 @@ impl<S: Store> Visit<S> {
         self.anchor.inner.tell(&Event::Gone);
         commit.report_gone();
         SetCookies::none()
+    }
+
+    /// Removes what cannot be read, if that is the visitor's to do. Otherwise it is left: whoever knows no more than where
+    /// it is must not be able to end it.
+    async fn abandon(&self, budget: &Budget) -> Result<(), Error> {
+        let Some(key) = &self.proved else { return Ok(()) };
+        let inner = &self.anchor.inner;
+        inner.call(budget, "kept", inner.store.remove(key)).await?;
+        self.anchor.confirm(budget, key).await
     }
 
     /// What was there may have been removed by a logout that was not confirmed, and is tried again (S77).

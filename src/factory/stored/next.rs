@@ -18,6 +18,7 @@ use crate::{Entries, Error, Timestamp};
 /// A ticket that takes the place of the one before.
 pub(super) struct Renewal {
     pub(super) ticket: Ticket,
+    pub(super) hash: TicketHash,
     /// The hash of the one before.
     pub(super) former: TicketHash,
     pub(super) reason: Reason,
@@ -38,7 +39,7 @@ impl Renewal {
     /// The epoch that begins with this ticket. Not counted: a replica that takes over may not have had the last renewal,
     /// and another one in its place would get the same number.
     fn epoch(&self) -> u32 {
-        let [one, two, three, four, ..] = *self.ticket.hash().as_bytes();
+        let [one, two, three, four, ..] = *self.hash.as_bytes();
         u32::from_be_bytes([one, two, three, four])
     }
 }
@@ -169,7 +170,7 @@ pub(super) fn begun<S>(
         version: Version::FIRST,
         expires_at: limits.end(commit.now(), now),
         owner: commit.wishes().owner.clone().flatten(),
-        body: new_body(&ticket.hash(), commit),
+        body: new_body(&ticket.hash(&inner.settings.namespace), commit),
     })
 }
 
@@ -210,7 +211,7 @@ impl Body {
         if let Some(former) = self.former.replace(Former { ticket: self.ticket, until }) {
             self.retired.push(&former.ticket);
         }
-        self.ticket = renewal.ticket.hash();
+        self.ticket = renewal.hash;
         self.renewed = now;
     }
 }

@@ -40,6 +40,9 @@ impl OwnedSession {
 
 /// What an owner may see and end. For stores that can find sessions by their owner.
 ///
+/// It is of all sessions in the store, also where another [namespace](StoredFactory::new) began them: two applications
+/// that share a prefix, a table or a file share their owners' lists, and what ends sessions ends both's.
+///
 /// ```
 /// # use cloakroom::{Error, Session, StoredFactory, store::MemoryStore};
 /// async fn sign_out_elsewhere(

@@ -23,6 +23,8 @@ pub struct Visit<S> {
     pub(super) ticket: Option<Ticket>,
     /// The place that its ticket leads to, where nothing is.
     pub(super) missing: Option<StoreKey>,
+    /// The record that its ticket opens and that cannot be read.
+    pub(super) proved: Option<StoreKey>,
     /// The record that its ticket opened, and the rights that the ticket gave.
     former: Option<(StoreKey, u32)>,
     /// For the handles on what this request begins: what it has kept of that, once it has ended.
@@ -36,6 +38,13 @@ impl<S: Store> Visit<S> {
     /// Of a request without a session.
     pub(super) fn absent(inner: &Arc<Inner<S>>, missing: Option<StoreKey>) -> Self {
         Self::new(Anchor::new(inner, None), None, missing)
+    }
+
+    /// Of a request with a ticket to a record that cannot be read.
+    pub(super) fn unreadable(inner: &Arc<Inner<S>>, proved: Option<StoreKey>) -> Self {
+        let mut visit = Self::absent(inner, None);
+        visit.proved = proved;
+        visit
     }
 
     /// Of a request with this ticket to this record.
@@ -55,7 +64,7 @@ impl<S: Store> Visit<S> {
     fn new(anchor: Anchor<S>, ticket: Option<Ticket>, missing: Option<StoreKey>) -> Self {
         let (outcome, has_ended, lease) = Default::default();
         let former = anchor.located().map(|located| located.rights());
-        Self { anchor, ticket, missing, former, outcome, has_ended, lease }
+        Self { anchor, ticket, missing, proved: None, former, outcome, has_ended, lease }
     }
 
     /// What the session can do because it is kept here.

@@ -105,6 +105,23 @@ fn r54_a_path_that_is_no_file_is_refused_before_anything_is_made() {
 }
 
 #[tokio::test]
+async fn s79_a_file_that_a_later_version_has_changed_is_served_on_and_not_opened_again() {
+    let file = File::new();
+    let store = file.open();
+    create(&store, 1).await;
+    let later = "ALTER TABLE sessions ADD COLUMN more TEXT; PRAGMA user_version = 2;";
+    file.other().execute_batch(later).unwrap();
+    create(&store, 2).await;
+    let there = store.load(&key(1)).await.unwrap().unwrap();
+    let next = record(2_000_000_000, "next");
+    assert!(matches!(store.replace(&key(1), there.version, &next).await, Ok(Replaced::Done(_))));
+    let (kind, text) = said(&SqliteStore::open(file.path()).unwrap_err());
+    assert_eq!(kind, StoreErrorKind::Rejected);
+    assert!(text.contains("schema version 2, this program knows up to 1"), "{text}");
+    assert_eq!(store.load(&key(1)).await.unwrap().unwrap().record, next, "nobody touched it");
+}
+
+#[tokio::test]
 async fn two_stores_on_one_file_see_each_other() {
     let file = File::new();
     let (one, two) = (file.open(), file.open());

@@ -24,7 +24,10 @@ fn bytes(ticket: &str) -> Vec<u8> {
 
 /// What the store keeps of a ticket (FORMATS.md, "Ticket").
 fn hash(ticket: &str) -> Vec<u8> {
-    let hash = Sha256::new().chain_update("ticket1").chain_update(bytes(ticket));
+    let namespace = Sha256::new()
+        .chain_update("cloakroom ticket 1 of namespace:")
+        .chain_update(Sha256::digest("testbed"));
+    let hash = namespace.chain_update(bytes(ticket));
     hash.finalize().to_vec()
 }
 

@@ -76,6 +76,26 @@ fn s62_two_processes_over_one_file_lose_nothing() {
 }
 
 #[test]
+fn s33_two_applications_over_one_file_know_nobody_of_each_other() {
+    let file = crate::new_file().display().to_string();
+    let start = |name| crate::start(&format!("--factory sqlite:{file} --namespace {name}"));
+    let (shop, forum) = (start("shop"), start("forum"));
+    for (home, away) in [(&shop, &forum), (&forum, &shop)] {
+        let (home, away) = (&mut Connection::to(home), &mut Connection::to(away));
+        let ada = login(home, "ada");
+        assert_eq!(values(away, &ada), json!({}));
+        let answer = away.post("/set", &ada, &json!({"key": "b", "value": 2}));
+        let other = crate::crowd::ticket(&answer);
+        assert_ne!(other[..21], ada[..21], "a place of its own");
+        away.post("/logout", &ada, &json!({}));
+        assert_eq!(values(away, &other), json!({"b": 2}));
+        assert_eq!(values(home, &other), json!({}));
+        assert_eq!(values(home, &ada), json!({"user": "ada"}), "nobody touched it");
+        home.post("/logout", &ada, &json!({}));
+    }
+}
+
+#[test]
 fn s19_s25_a_renewed_ticket_is_dead_on_a_node_whose_clock_is_behind() {
     // The old ticket was let in by a request that had asked an earlier clock than the renewal, be it another node's or
     // its own a moment before it read the record: into the session as it was after the login.

@@ -35,7 +35,7 @@ impl CsrfPredicate {
     /// # async fn ask_first() -> &'static str { "" }
     /// use actix_web::{App, web};
     /// use cloakroom::CsrfLayer;
-    /// # let sessions = cloakroom::SessionLayer::new(cloakroom::StoredFactory::new(cloakroom::store::MemoryStore::default()));
+    /// # let sessions = cloakroom::SessionLayer::new(cloakroom::StoredFactory::new("shop", cloakroom::store::MemoryStore::default()));
     ///
     /// let predicate = CsrfLayer::predicate();
     /// let app = App::new()

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use cloakroom_testbed::{Answer, Connection};
 
 use super::start;
-use crate::crowd::{assert_only, login, new_session, stat, until, values};
+use crate::crowd::{assert_only, login, new_session, stat, ticket, until, values};
 
 /// Long enough for a store that works, on a machine with much else to do; hanging calls are few for it. And each is to
 /// reach the store.
@@ -43,6 +43,8 @@ fn requests(call: &str, fault: &str) -> Vec<(&'static str, Value)> {
     let mut requests = match call {
         "remove" => removing.to_vec(),
         "replace" => replacing.to_vec(),
+        // What is damaged can be left behind.
+        "load" if fault == "garbage" => replacing[..5].to_vec(),
         _ => [&removing[..], &replacing[..]].concat(),
     };
     requests.truncate(if fault == "hang" { 2 } else { requests.len() });
@@ -63,6 +65,22 @@ fn s73_a_session_that_cannot_be_read_is_an_error_and_stays_as_it_is() {
         heal(connection);
         assert_eq!(values(connection, &ticket), json!({"a": 1}), "{fault}");
     }
+}
+
+#[test]
+fn s79_a_record_that_cannot_be_read_locks_nobody_out() {
+    let service = start(BUDGET);
+    let connection = &mut Connection::to(&service);
+    let (one, two) = (new_session(&service), new_session(&service));
+    fail(connection, "load", "garbage");
+    let eve = ticket(&connection.post("/login", &one, &json!({"user": "eve"})));
+    assert_ne!(eve[..21], one[..21], "a place of its own");
+    let answer = connection.post("/logout", &two, &json!({}));
+    assert_eq!((answer.status, answer.set_cookie().is_some()), (200, true), "{}", answer.text);
+    heal(connection);
+    assert_eq!(values(connection, &eve), json!({"user": "eve"}));
+    assert_eq!(values(connection, &one), json!({"a": 1}), "a login leaves it as it is");
+    assert_eq!(values(connection, &two), json!({}), "a logout ends it");
 }
 
 #[test]
