@@ -49,6 +49,16 @@ pub enum Error {
         /// The Rust type that was asked for.
         expected: &'static str,
     },
+    /// The key is that of a [flash queue](crate::flash), on which no closure works: its messages may be other requests' by
+    /// the time it runs again. Nothing was changed.
+    #[error(
+        "session value {key:?} is a flash queue, which no closure may change: use `flash_to` and `pop_flash`, or `remove` \
+         to throw its messages away"
+    )]
+    Queue {
+        /// The key that was asked for.
+        key: String,
+    },
     /// The value is nested more deeply than [`MAX_DEPTH`](crate::session::MAX_DEPTH); nothing was changed.
     #[error("session value {key:?} is nested {depth} deep; at most {limit} is allowed", limit = crate::session::MAX_DEPTH)]
     TooDeep {
@@ -182,6 +192,7 @@ impl Error {
         match self {
             Self::Serialize { .. } => "serialize",
             Self::WrongType { .. } => "wrong_type",
+            Self::Queue { .. } => "queue",
             Self::TooDeep { .. } => "too_deep",
             Self::TooLarge(_) => "too_large",
             Self::OutOfBounds { .. } => "out_of_bounds",
@@ -217,6 +228,7 @@ impl Error {
             | Self::Panicked { .. }
             | Self::Serialize { .. }
             | Self::WrongType { .. }
+            | Self::Queue { .. }
             | Self::TooDeep { .. }
             | Self::TooLarge(_)
             | Self::Closed
@@ -236,6 +248,7 @@ impl Error {
         match self {
             Self::Serialize { .. }
             | Self::WrongType { .. }
+            | Self::Queue { .. }
             | Self::TooDeep { .. }
             | Self::Closed
             | Self::NoLayer

@@ -302,7 +302,7 @@ impl Commit {
 
     /// Flash messages that were taken are to wait for another request: nobody saw the response.
     ///
-    /// Closures are not run for it: no closure works on a queue's key.
+    /// Closures are not run for it: no closure works on a queue's key ([`Error::Queue`]).
     fn keep_flash(&mut self) {
         let Work { opened, entries, changes, .. } = &mut *self.work;
         for key in changes.keep_flash() {
