@@ -51,7 +51,7 @@ pub use commit::{Commit, Ending};
 pub use entries::Entries;
 pub(crate) use entries::EntriesReader;
 pub use handle::{SessionHandle, Standing};
-pub use identity::Gone;
+pub use identity::{Gone, MAX_OWNER_BYTES};
 pub use key::{AsKey, Holds, Key, Names};
 pub use limits::Limits;
 pub use opened::{Opened, Origin};

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Limits, Session, State};
+use super::{Bound, Limits, Session, State};
 use crate::Error;
+
+/// How many bytes an owner's name may have: 255, far above what accounts are called, and what every engine can index.
+pub const MAX_OWNER_BYTES: usize = 255;
 
 /// In the extensions of a response whose session another request had ended: see [`Session::is_gone`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +56,16 @@ impl Session {
     /// its data, such as a cart; [`retain`](Session::retain) names what of it may cross the login.
     ///
     /// # Errors
-    /// [`Error::Closed`]; [`Error::NotSupported`] where sessions have no owner.
+    /// [`Error::OutOfBounds`] for a name of more than [`MAX_OWNER_BYTES`](super::MAX_OWNER_BYTES); [`Error::Closed`];
+    /// [`Error::NotSupported`] where sessions have no owner. Then nothing is changed.
     #[doc(alias = "login")]
     pub fn set_owner(&self, owner: impl Into<Arc<str>>) -> Result<(), Error> {
-        self.change_owner(Some(owner.into()))
+        let owner = owner.into();
+        if owner.len() > MAX_OWNER_BYTES {
+            let (found, limit, largest) = (owner.len(), MAX_OWNER_BYTES, Vec::new());
+            return Err(Error::OutOfBounds { bound: Bound::OwnerBytes, found, limit, largest });
+        }
+        self.change_owner(Some(owner))
     }
 
     /// Makes this nobody's session, and renews the ticket. The data stays; a logout is
