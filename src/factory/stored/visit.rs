@@ -65,6 +65,7 @@ impl<S: Store> Visit<S> {
         let server = Server {
             owner: located.as_ref().and_then(|located| located.owner.clone()),
             limits: located.as_ref().and_then(|located| located.body.limits),
+            csrf: None,
             has_response: true,
             remote: visit,
         };
