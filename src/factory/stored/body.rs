@@ -69,13 +69,16 @@ pub(super) struct Retired(Vec<[u8; Self::BYTES]>);
 
 impl Retired {
     const BYTES: usize = 8;
-    /// The oldest are forgotten.
+    /// The oldest are forgotten, but for those that may be late.
     const MOST: usize = 8;
+    /// How many there may be where all may be late. Renewals without a pause are no visitor's, and a record stays small.
+    const MOST_LATE: usize = u8::MAX as usize;
 
-    pub(super) fn push(&mut self, ticket: &TicketHash) {
-        if self.0.len() == Self::MOST {
-            self.0.remove(0);
-        }
+    /// Adds the ticket. Where the last renewal was so long ago that a request with one of the others `may_be_late` no more,
+    /// most of them are forgotten.
+    pub(super) fn push(&mut self, ticket: &TicketHash, may_be_late: bool) {
+        let most = if may_be_late { Self::MOST_LATE } else { Self::MOST };
+        self.0.drain(..(self.0.len() + 1).saturating_sub(most));
         self.0.push(Self::beginning(ticket));
     }
 

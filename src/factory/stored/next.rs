@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::anchor::Unwritten;
 use super::body::{Body, Former, FormerCsrf, Retired};
 use super::claims::Claims;
-use super::located::Located;
+use super::located::{LATE, Located};
 use super::{Event, Inner, Overwrite};
 use crate::random::distinct;
 use crate::session::Commit;
@@ -208,7 +208,7 @@ impl Body {
             }
         };
         if let Some(former) = self.former.replace(Former { ticket: self.ticket, until }) {
-            self.retired.push(&former.ticket);
+            self.retired.push(&former.ticket, now.since(self.renewed) < LATE);
         }
         self.ticket = renewal.ticket.hash();
         self.renewed = now;
