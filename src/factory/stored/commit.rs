@@ -114,14 +114,13 @@ impl<S: Store> Visit<S> {
 
     async fn create(&self, budget: &Budget, commit: &mut Commit) -> Sent {
         let inner = &self.anchor.inner;
+        if self.is_over_before_begun(commit) {
+            return Ok(self.gone(commit));
+        }
         for _ in 0..CREATE_ATTEMPTS {
             let ticket = Ticket::generate(&*inner.settings.random)?;
             let now = self.anchor.now();
             let mut begun = begun(inner, &ticket, commit, now);
-            if begun.expires_at <= now {
-                // The request took longer than a session may live that began with it.
-                return Ok(self.gone(commit));
-            }
             let created = self.anchor.create(budget, &begun.key, &begun.record()).await?;
             if let Created::Done(version) = created {
                 Arc::make_mut(&mut begun).version = version;
@@ -135,6 +134,9 @@ impl<S: Store> Visit<S> {
 
     /// Keeps the changes, under a new ticket where there is a reason for one.
     async fn replace(&self, budget: &Budget, commit: &mut Commit, reason: Option<Reason>) -> Sent {
+        if reason == Some(Reason::Restart) && self.is_over_before_begun(commit) {
+            return Box::pin(self.overtaken(budget, commit, self.anchor.located(), reason)).await;
+        }
         let renewal = reason.map(|reason| self.renewal(reason)).transpose()?.flatten();
         let renewal = renewal.as_deref();
         let (written, refused) = self.write(budget, commit, renewal).await?;
@@ -214,6 +216,12 @@ impl<S: Store> Visit<S> {
         }
         self.anchor.settle_left(budget, there, commit.claims()).await?;
         Ok(self.gone(commit))
+    }
+
+    /// Whether the request took longer than a session may live that begins with it.
+    fn is_over_before_begun(&self, commit: &Commit) -> bool {
+        let limits = commit.wishes().limits.flatten().unwrap_or(self.anchor.inner.settings.limits);
+        limits.latest_end(commit.now()) <= self.anchor.now()
     }
 
     /// The ticket that takes the place of the old one.
