@@ -270,6 +270,7 @@ impl SessionFactory for SignedCookieFactory {
             | Plan::Recreate
             | Plan::Replace
             | Plan::ReplaceAndRotate
+            | Plan::ReplaceAndTell
             | Plan::Renew
             | Plan::Restart => {
                 let renewed = accessed.unwrap_or(base.renewed);

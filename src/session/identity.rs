@@ -96,6 +96,10 @@ impl Session {
     /// Gives this session limits of its own, which it keeps ("remember me"), or with `None` those of the factory
     /// again. A visitor without a session is given one for limits of its own.
     ///
+    /// The browser is told with the response how long to keep its cookie. If the request came with a ticket from before a
+    /// [periodic renewal](crate::factory::StoredBuilder::renew_every), it is told with one more ticket, and the grace of the
+    /// request's own ends.
+    ///
     /// # Errors
     /// [`Error::Setting`] for a limit of zero, and for an absolute limit that the session has passed already; then nothing
     /// is changed. If it passes while the request is under way, the session cannot be kept, with the same error.

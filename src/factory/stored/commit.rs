@@ -49,6 +49,7 @@ impl<S: Store> Visit<S> {
             }
             Plan::Replace => self.replace(budget, commit, None).await,
             Plan::ReplaceAndRotate => self.replace(budget, commit, Some(Reason::Age)).await,
+            Plan::ReplaceAndTell => self.replace(budget, commit, Some(Reason::Lifetime)).await,
             Plan::Renew => self.replace(budget, commit, Some(Reason::Rights)).await,
             Plan::Restart => self.replace(budget, commit, Some(Reason::Restart)).await,
             Plan::Remove => {
@@ -72,7 +73,12 @@ impl<S: Store> Visit<S> {
             Origin::Live => Arrival::Live,
         };
         let due = match (arrival, self.anchor.located()) {
-            (Arrival::Live, Some(located)) => self.anchor.inner.due(&located, self.anchor.now()),
+            (Arrival::Live, Some(located)) => {
+                match self.anchor.inner.due(&located, self.anchor.now()) {
+                    Due::Nothing | Due::Touch if commit.wishes().limits.is_some() => Due::Lifetime,
+                    due => due,
+                }
+            }
             _ => Due::Nothing,
         };
         let is_changed = commit.is_marked_changed()
