@@ -159,7 +159,7 @@ impl Session {
         let remote = server.remote.pin(follows);
         let csrf = state.wishes.csrf.map(|made| Box::new(made.secret)).or(server.csrf.clone());
         let csrf = csrf.filter(|_| !follows);
-        let server = Server { owner, limits, csrf, has_response: false, remote };
+        let server = Server { owner, left: None, limits, csrf, has_response: false, remote };
         let facts = Facts { server: Some(server), ..facts.clone() };
         let (session, _) = Session::open(Opened::again(state.entries.clone(), facts));
         session.lock().reads = state.reads.clone();

@@ -51,9 +51,10 @@ impl Session {
     /// Call it at the login, with what names the account for good, such as its number. The owner is what sessions
     /// are listed and revoked by. It is no secret, and stands in the store as it is.
     ///
-    /// A session that is somebody else's already begins anew, empty: data, limits, flash messages and CSRF token of the
-    /// one before stay with nobody. What has to go along is set again after this call. A session that was nobody's keeps
-    /// its data, such as a cart; [`retain`](Session::retain) names what of it may cross the login.
+    /// A session that is somebody else's, or was until they were [forgotten](Session::forget_owner), begins anew, empty:
+    /// data, limits, flash messages and CSRF token of the one before stay with nobody. What has to go along is set again
+    /// after this call. A session that was never anybody's keeps its data, such as a cart; [`retain`](Session::retain)
+    /// names what of it may cross the login.
     ///
     /// # Errors
     /// [`Error::OutOfBounds`] for a name of more than [`MAX_OWNER_BYTES`](super::MAX_OWNER_BYTES); [`Error::Closed`];
@@ -68,8 +69,10 @@ impl Session {
         self.change_owner(Some(owner))
     }
 
-    /// Makes this nobody's session, and renews the ticket. The data stays; a logout is
-    /// [`invalidate`](Session::invalidate).
+    /// Makes this nobody's session, and renews the ticket. A logout is [`invalidate`](Session::invalidate).
+    ///
+    /// The data stays, with what is written later, for the same owner to come back to: whoever else signs in begins with
+    /// an empty session.
     ///
     /// # Errors
     /// As [`set_owner`](Session::set_owner).
@@ -149,17 +152,34 @@ impl Session {
         self.lock().gone
     }
 
+    /// Whose the data is: the owner's, or theirs who was the owner before the session was nobody's.
+    fn whose_data(&self, state: &State) -> Option<Arc<str>> {
+        match &state.wishes.owner {
+            Some(Some(owner)) => Some(owner.clone()),
+            Some(None) => state.wishes.left.clone(),
+            None if state.usage.begins_anew() => None,
+            None => self.first_owner(),
+        }
+    }
+
+    /// Whose the data was when the session was opened.
+    pub(super) fn first_owner(&self) -> Option<Arc<str>> {
+        let server = self.facts().server.as_ref()?;
+        server.owner.as_ref().or(server.left.as_ref()).cloned()
+    }
+
     fn change_owner(&self, owner: Option<Arc<str>>) -> Result<(), Error> {
         self.needs_response("an owner")?;
         let mut state = self.open_state()?;
-        let present = self.owner_in(&state);
-        if owner.is_some() && present.is_some() && owner != present {
+        let whose = self.whose_data(&state);
+        if owner.is_some() && whose.is_some() && owner != whose {
             state.usage.switched = !state.usage.invalidated;
             state.begin_anew();
         }
         drop(state);
         self.renew_csrf_token()?;
         self.wish(|state| {
+            state.wishes.left = whose.filter(|_| owner.is_none());
             state.wishes.owner = Some(owner);
             state.wishes.renew = true;
         })

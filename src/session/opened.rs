@@ -79,6 +79,8 @@ pub(crate) struct Accesses {
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) owner: Option<Arc<str>>,
+    /// Whose it was, and what it holds still is, where it is nobody's.
+    pub(crate) left: Option<Arc<str>>,
     /// The session's own limits, where it has some.
     pub(crate) limits: Option<Limits>,
     /// What CSRF tokens are made from in the view of the request that a handle was taken in, if that made another secret.

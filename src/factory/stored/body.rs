@@ -3,6 +3,7 @@
 //! The layout is in FORMATS.md, "Record". Whatever is not exactly that is corrupt: an error, never an empty session
 //! (S73).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -24,8 +25,10 @@ const WAS_RENEWED: u8 = 1 << 4;
 /// Left out of the record of a session whose CSRF token was never renewed.
 const HAS_CSRF: u8 = 1 << 5;
 const HAS_FORMER_CSRF: u8 = 1 << 6;
-/// What no layout has yet.
-const UNKNOWN_FLAGS: u8 = 1 << 7;
+/// A second byte of flags follows the first: few records have any of them.
+const HAS_MORE: u8 = 1 << 7;
+/// In the second byte, whose other bits no layout has yet.
+const WAS_LEFT: u8 = 1;
 /// At the end: CRC-32 of all before it, so that a record that a store cut or changed is not taken for a session.
 const CHECKSUM_BYTES: usize = 4;
 /// A span that has no end.
@@ -50,6 +53,8 @@ pub(super) struct Body {
     pub(super) former_csrf: Option<FormerCsrf>,
     /// The session's own limits.
     pub(super) limits: Option<Limits>,
+    /// Whose the entries are, if the session was theirs and is nobody's.
+    pub(super) left: Option<Arc<str>>,
     pub(super) claims: Claims,
     pub(super) entries: Entries,
 }
@@ -108,6 +113,9 @@ impl Body {
         let mut data = BytesMut::with_capacity(68 + run.len());
         data.put_u8(FORMAT);
         data.put_u8(self.flags());
+        if self.left.is_some() {
+            data.put_u8(WAS_LEFT);
+        }
         data.put_i64(self.created.as_micros());
         data.put_u32(self.epoch);
         data.put_u32(self.mark);
@@ -132,6 +140,9 @@ impl Body {
             data.put_slice(former.secret.as_bytes());
             data.put_i64(former.until.as_micros());
         }
+        if let Some(left) = &self.left {
+            put_text(&mut data, left.as_bytes());
+        }
         if !self.claims.is_empty() {
             put_claims(&mut data, &self.claims);
         }
@@ -147,10 +158,10 @@ impl Body {
             return None;
         }
         let flags = data.try_get_u8().ok()?;
-        if flags & UNKNOWN_FLAGS != 0 {
+        let has = |flag: u8| flags & flag != 0;
+        if has(HAS_MORE) && data.try_get_u8().ok()? != WAS_LEFT {
             return None;
         }
-        let has = |flag: u8| flags & flag != 0;
         let created = get_time(&mut data)?;
         let epoch = data.try_get_u32().ok()?;
         let mark = data.try_get_u32().ok()?;
@@ -175,6 +186,7 @@ impl Body {
             } else {
                 None
             },
+            left: if has(HAS_MORE) { Some(get_name(&mut data)?) } else { None },
             claims: if has(HAS_CLAIMS) { get_claims(&mut data)? } else { Claims::default() },
             entries: Entries::from_run(data)?,
         })
@@ -194,6 +206,7 @@ impl Body {
         flags |= if self.former.is_some() { HAS_FORMER } else { 0 };
         flags |= if self.csrf.is_some() { HAS_CSRF } else { 0 };
         flags |= if self.former_csrf.is_some() { HAS_FORMER_CSRF } else { 0 };
+        flags |= if self.left.is_some() { HAS_MORE } else { 0 };
         flags |= if self.claims.is_empty() { 0 } else { HAS_CLAIMS };
         flags |= if self.renewed == self.created { 0 } else { WAS_RENEWED };
         flags
@@ -246,10 +259,18 @@ fn put_claims(data: &mut BytesMut, claims: &Claims) {
         data.put_u64(claim.id);
         data.put_i64(claim.until.as_micros());
         for text in [claim.queue.as_bytes(), claim.messages.as_ref()] {
-            data.put_u32(text.len() as u32);
-            data.put_slice(text);
+            put_text(data, text);
         }
     }
+}
+
+fn put_text(data: &mut BytesMut, text: &[u8]) {
+    data.put_u32(text.len() as u32);
+    data.put_slice(text);
+}
+
+fn get_name(data: &mut Bytes) -> Option<Arc<str>> {
+    std::str::from_utf8(&get_text(data)?).ok().map(Arc::from)
 }
 
 fn get_claims(data: &mut Bytes) -> Option<Claims> {
@@ -303,6 +324,7 @@ mod tests {
                 absolute: None,
                 persistent: true,
             }),
+            left: Some("ada".into()),
             claims: Claims::default(),
             entries,
         }
@@ -317,12 +339,20 @@ mod tests {
 
     #[test]
     fn a_record_says_the_same_when_it_is_read_again() {
-        let bare = Body { limits: None, former: None, csrf: None, former_csrf: None, ..body() };
+        let bare = Body {
+            limits: None,
+            former: None,
+            csrf: None,
+            former_csrf: None,
+            left: None,
+            ..body()
+        };
         for body in [body(), with_claim(), bare] {
             let again = Body::decode(body.encode()).expect("what was written can be read");
             assert_eq!(again.encode(), body.encode());
             assert_eq!(again.entries, body.entries);
             assert_eq!(again.limits, body.limits);
+            assert_eq!(again.left, body.left);
             assert_eq!(again.epoch, 7);
             assert_eq!(again.retired.0.len(), if body.former.is_some() { 2 } else { 0 });
         }
@@ -335,6 +365,7 @@ mod tests {
             former: None,
             csrf: None,
             former_csrf: None,
+            left: None,
             entries: Entries::new(),
             ..body()
         };
@@ -346,6 +377,14 @@ mod tests {
         let sum = crc32fast::hash(&expected);
         expected.extend(sum.to_be_bytes());
         assert_eq!(plain.encode(), expected);
+        let left = Body { left: Some("ada".into()), ..plain };
+        expected.truncate(expected.len() - CHECKSUM_BYTES);
+        expected[1] = 0x90;
+        expected.insert(2, 1);
+        expected.extend(b"\0\0\0\x03ada");
+        let sum = crc32fast::hash(&expected);
+        expected.extend(sum.to_be_bytes());
+        assert_eq!(left.encode(), expected);
     }
 
     #[test]
@@ -363,7 +402,7 @@ mod tests {
 
     #[test]
     fn s73_another_layout_is_not_guessed_at() {
-        for (at, byte) in [(0, 0), (0, 2), (1, 0x80), (1, 0xff)] {
+        for (at, byte) in [(0, 0), (0, 2), (2, 0), (2, 2), (2, 3), (2, 0x81)] {
             let mut bytes = body().encode().to_vec();
             bytes.truncate(bytes.len() - CHECKSUM_BYTES);
             bytes[at] = byte;

@@ -68,6 +68,7 @@ pub(super) fn next<S: Store>(
     body.limits = wishes.limits.unwrap_or(body.limits);
     if let Some(other) = &wishes.owner {
         owner.clone_from(other);
+        body.left.clone_from(&wishes.left);
     }
     let secret = body.csrf_secret();
     match renewal {
@@ -191,6 +192,7 @@ fn new_body(ticket: &TicketHash, commit: &Commit) -> Body {
         csrf: wishes.csrf.map(|made| made.secret),
         former_csrf: None,
         limits: wishes.limits.flatten(),
+        left: wishes.left.clone(),
         claims: Claims::default(),
         entries: commit.entries().clone(),
     }
