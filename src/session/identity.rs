@@ -57,7 +57,7 @@ impl Session {
     /// names what of it may cross the login.
     ///
     /// # Errors
-    /// [`Error::OutOfBounds`] for a name of more than [`MAX_OWNER_BYTES`](super::MAX_OWNER_BYTES); [`Error::Closed`];
+    /// [`Error::OutOfBounds`] for a name of more than [`MAX_OWNER_BYTES`]; [`Error::Closed`];
     /// [`Error::NotSupported`] where sessions have no owner. Then nothing is changed.
     #[doc(alias = "login")]
     pub fn set_owner(&self, owner: impl Into<Arc<str>>) -> Result<(), Error> {
