@@ -151,7 +151,7 @@ impl FromRequest for Session {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let slot = request.extensions().get::<Slot>().cloned();
-        let headers = translate::headers(request, &Slot::HEADERS);
+        let headers = translate::for_session(request);
         Box::pin(async move { slot.ok_or(Error::NoLayer)?.session(&headers).await })
     }
 }

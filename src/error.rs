@@ -49,6 +49,16 @@ pub enum Error {
         /// The Rust type that was asked for.
         expected: &'static str,
     },
+    /// The key is that of a [flash queue](crate::flash), on which no closure works: its messages may be other requests' by
+    /// the time it runs again. Nothing was changed.
+    #[error(
+        "session value {key:?} is a flash queue, which no closure may change: use `flash_to` and `pop_flash`, or `remove` \
+         to throw its messages away"
+    )]
+    Queue {
+        /// The key that was asked for.
+        key: String,
+    },
     /// The value is nested more deeply than [`MAX_DEPTH`](crate::session::MAX_DEPTH); nothing was changed.
     #[error("session value {key:?} is nested {depth} deep; at most {limit} is allowed", limit = crate::session::MAX_DEPTH)]
     TooDeep {
@@ -60,13 +70,9 @@ pub enum Error {
     /// The session does not fit where it has to be kept; the client's old cookie stays as it was.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
-    /// The session would hold more than its factory's [`Bounds`](crate::session::Bounds) allow; nothing was changed.
-    #[error(
-        "the session would hold {found} {what}, at most {limit} are allowed. Largest: {}. Keep less in it, or set other \
-         bounds",
-        Largest(largest),
-        what = words(*bound)
-    )]
+    /// The session would hold more than its factory's [`Bounds`](crate::session::Bounds) allow, or its owner's name would
+    /// be too long; nothing was changed.
+    #[error("{} {found} {}, at most {limit} are allowed. {}", .bound.subject(), .bound.unit(), Cure(*bound, largest))]
     OutOfBounds {
         /// Which bound.
         bound: Bound,
@@ -74,7 +80,7 @@ pub enum Error {
         found: usize,
         /// How many there may be.
         limit: usize,
-        /// The largest keys with the bytes of their values as JSON, largest first, three at most.
+        /// The largest keys with the bytes of their values as JSON, largest first, three at most; none for an owner's name.
         largest: Vec<(String, usize)>,
     },
     /// The response's head has left already, so that this write could not be kept (R23).
@@ -182,6 +188,7 @@ impl Error {
         match self {
             Self::Serialize { .. } => "serialize",
             Self::WrongType { .. } => "wrong_type",
+            Self::Queue { .. } => "queue",
             Self::TooDeep { .. } => "too_deep",
             Self::TooLarge(_) => "too_large",
             Self::OutOfBounds { .. } => "out_of_bounds",
@@ -217,6 +224,7 @@ impl Error {
             | Self::Panicked { .. }
             | Self::Serialize { .. }
             | Self::WrongType { .. }
+            | Self::Queue { .. }
             | Self::TooDeep { .. }
             | Self::TooLarge(_)
             | Self::Closed
@@ -236,6 +244,7 @@ impl Error {
         match self {
             Self::Serialize { .. }
             | Self::WrongType { .. }
+            | Self::Queue { .. }
             | Self::TooDeep { .. }
             | Self::Closed
             | Self::NoLayer
@@ -310,13 +319,36 @@ fn is_told(error: &Error) -> bool {
     matches!(error, Error::Store { source, .. } if source.is_left_alone())
 }
 
-/// What a bound counts.
-const fn words(bound: Bound) -> &'static str {
-    match bound {
-        Bound::Bytes => "bytes",
-        Bound::Keys => "keys",
-        Bound::KeyBytes => "bytes in a key",
-        Bound::Messages => "messages in a flash queue",
+impl Bound {
+    const fn subject(self) -> &'static str {
+        match self {
+            Self::Bytes | Self::Keys | Self::KeyBytes | Self::Messages => "the session would hold",
+            Self::OwnerBytes => "the owner's name would have",
+        }
+    }
+
+    /// What it counts.
+    const fn unit(self) -> &'static str {
+        match self {
+            Self::Bytes | Self::OwnerBytes => "bytes",
+            Self::Keys => "keys",
+            Self::KeyBytes => "bytes in a key",
+            Self::Messages => "messages in a flash queue",
+        }
+    }
+}
+
+/// What to do about what goes beyond a bound.
+struct Cure<'a>(Bound, &'a [(String, usize)]);
+
+impl fmt::Display for Cure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Bound::OwnerBytes => f.write_str("Give what names the account, such as its number"),
+            Bound::Bytes | Bound::Keys | Bound::KeyBytes | Bound::Messages => {
+                write!(f, "Largest: {}. Keep less in it, or set other bounds", Largest(self.1))
+            }
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cookie::SetCookies;
+use crate::flash::PREFIX;
 use crate::random::{Random, SystemRandom};
 use crate::{Error, Timestamp};
 
@@ -50,7 +51,7 @@ pub use commit::{Commit, Ending};
 pub use entries::Entries;
 pub(crate) use entries::EntriesReader;
 pub use handle::{SessionHandle, Standing};
-pub use identity::Gone;
+pub use identity::{Gone, MAX_OWNER_BYTES};
 pub use key::{AsKey, Holds, Key, Names};
 pub use limits::Limits;
 pub use opened::{Opened, Origin};
@@ -335,8 +336,8 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// As [`get`](Session::get) and [`insert`](Session::insert). Keeping the session fails with [`Error::Panicked`] if the
-    /// closure panics when it runs again.
+    /// As [`get`](Session::get) and [`insert`](Session::insert). [`Error::Queue`] for the key of a flash queue. Keeping the
+    /// session fails with [`Error::Panicked`] if the closure panics when it runs again.
     #[doc(alias = "update")]
     pub fn modify<T, R>(
         &self,
@@ -399,6 +400,9 @@ impl Session {
         H: Fn(&R) -> bool + Send + 'static,
     {
         let (is_strict, key) = (key.is_strict(), key.as_ref().to_owned());
+        if key.starts_with(PREFIX) {
+            return Err(Error::Queue { key });
+        }
         let mut seen = self.write()?.read(&key, is_strict);
         loop {
             // User code runs without the lock: it may well look at the session.

@@ -100,7 +100,7 @@ pub(crate) enum Entry {
 }
 
 impl Slot {
-    /// The headers that opening a session looks at.
+    /// The headers that opening a session looks at, beside those that [say a prefetch](is_older_prefetch).
     #[cfg(feature = "actix")]
     pub(crate) const HEADERS: [HeaderName; 2] = [CookieHeader::NAME, SEC_PURPOSE];
 
@@ -141,9 +141,7 @@ impl Slot {
         let place = &*self.0;
         let open = || async {
             let opened = place.factory.open(headers).await?;
-            let purposes = headers.get_all(SEC_PURPOSE).into_iter();
-            let purposes = purposes.filter_map(|field| field.to_str().ok());
-            place.is_prefetch.store(has_word(purposes, &["prefetch"]), Ordering::SeqCst);
+            place.is_prefetch.store(is_prefetch(headers), Ordering::SeqCst);
             Ok::<_, Error>(opened)
         };
         let session = place.opened.get_or_try_init(open).await?.0.clone();
@@ -228,6 +226,18 @@ impl Future for Keeping {
 
 /// What a browser says of a request that nobody asked for yet (Fetch, "Sec-Purpose").
 const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+
+fn is_prefetch(headers: &HeaderMap) -> bool {
+    let purposes = headers.get_all(SEC_PURPOSE).into_iter();
+    has_word(purposes.filter_map(|field| field.to_str().ok()), &["prefetch"])
+        || headers.iter().any(|(name, value)| is_older_prefetch(value.as_bytes(), || name.as_str()))
+}
+
+/// Whether this field says the same in the words of browsers that do not know `Sec-Purpose`. To compare each field's value
+/// takes less than to look for two more names.
+pub(crate) fn is_older_prefetch<'a>(value: &[u8], name: impl FnOnce() -> &'a str) -> bool {
+    value.eq_ignore_ascii_case(b"prefetch") && ["purpose", "x-moz"].contains(&name())
+}
 
 /// Finding the session of a request.
 impl Session {

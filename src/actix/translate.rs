@@ -10,12 +10,12 @@ use actix_web::{HttpMessage, HttpRequest};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 
-use crate::slot::{Outgoing, Slot};
+use crate::slot::{Outgoing, Slot, is_older_prefetch};
 
 /// What of a request opening its session needs.
 pub(crate) fn for_opening(request: &HttpRequest) -> Parts {
     let mut parts = empty();
-    parts.headers = headers(request, &Slot::HEADERS);
+    parts.headers = for_session(request);
     if let Some(slot) = request.extensions().get::<Slot>() {
         parts.extensions.insert(slot.clone());
     }
@@ -35,6 +35,19 @@ pub(crate) fn whole(request: &HttpRequest) -> Parts {
         }
     }
     parts
+}
+
+/// The headers that opening a session looks at.
+pub(crate) fn for_session(request: &HttpRequest) -> HeaderMap {
+    let mut found = headers(request, &Slot::HEADERS);
+    for (name, value) in request.headers() {
+        if is_older_prefetch(value.as_bytes(), || name.as_str())
+            && let (Ok(name), Ok(value)) = (name.as_str().parse(), value.as_bytes().try_into())
+        {
+            found.append::<HeaderName>(name, value);
+        }
+    }
+    found
 }
 
 /// The headers of these names.

@@ -89,7 +89,9 @@ impl Session {
                 form.is_some_and(for_form) || TokenBytes::Text(text).accepts(supplied)
             }
             TokenSource::Secret => {
-                let is_moved = state.wishes.csrf.is_some() || state.usage.begins_anew();
+                let is_moved = state.wishes.csrf.is_some()
+                    || self.csrf_secret_of_request().is_some()
+                    || state.usage.begins_anew();
                 let kept = if is_moved { None } else { self.kept_csrf_secrets().ok() };
                 let former = kept.and_then(|kept| kept.former);
                 // A handle on what is not there yet has no token.
@@ -183,8 +185,16 @@ impl Session {
             (TokenSource::Value { .. }, _) => None,
             (TokenSource::Secret, Some(made)) => Some(made.secret),
             (TokenSource::Secret, None) if state.usage.begins_anew() => None,
-            (TokenSource::Secret, None) => self.kept_csrf_secrets()?.current,
+            (TokenSource::Secret, None) => match self.csrf_secret_of_request() {
+                Some(secret) => Some(secret),
+                None => self.kept_csrf_secrets()?.current,
+            },
         })
+    }
+
+    /// On a handle, the secret that its request had made before.
+    fn csrf_secret_of_request(&self) -> Option<CsrfSecret> {
+        self.facts().server.as_ref()?.csrf.as_deref().copied()
     }
 
     fn kept_csrf_secrets(&self) -> Result<CsrfSecrets, Error> {

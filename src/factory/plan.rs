@@ -48,6 +48,8 @@ pub(crate) enum Due {
     Touch,
     /// The ticket is old enough for another.
     Renewal,
+    /// The browser is to be told how long to keep its ticket, which is said with the ticket only.
+    Lifetime,
 }
 
 /// What is done about it.
@@ -67,6 +69,8 @@ pub(crate) enum Plan {
     Replace,
     /// The changes are kept, and the ticket is exchanged if nobody else did so meanwhile.
     ReplaceAndRotate,
+    /// The changes are kept, and the ticket is exchanged if somebody else did so meanwhile: the request has none to send.
+    ReplaceAndTell,
     /// The changes are kept under a new ticket, and the old one is dead at once.
     Renew,
     /// A new session takes the place of the old one, under a new ticket.
@@ -86,62 +90,73 @@ pub(crate) enum Plan {
 /// The table.
 pub(crate) const fn plan(arrival: Arrival, wish: Wish, ending: Ending, due: Due) -> Plan {
     use Arrival::{Absent, Expired, Live, Missing, Superseded, Unreadable};
-    use Due::{Renewal, Touch};
+    use Due::{Lifetime, Renewal, Touch};
     use Wish::{Change, Invalidate, Nothing, Renew, Restart, Switch, Use};
     let has_response = ending.has_response();
     match (arrival, wish, has_response, due) {
-        (Absent, Nothing | Use | Renew | Invalidate, true | false, Due::Nothing | Touch | Renewal)
-        | (Missing, Nothing | Use | Renew, true | false, Due::Nothing | Touch | Renewal) => Plan::Leave,
-        (Missing, Invalidate, true | false, Due::Nothing | Touch | Renewal) => Plan::Confirm,
+        (Absent, Nothing | Use | Renew | Invalidate, true | false, Due::Nothing | Touch | Renewal | Lifetime)
+        | (Missing, Nothing | Use | Renew, true | false, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Leave,
+        (Missing, Invalidate, true | false, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Confirm,
         // Without a response nobody would ever hold the ticket.
-        (Absent | Expired, Change | Switch | Restart, false, Due::Nothing | Touch | Renewal)
-        | (Missing, Change | Switch, false, Due::Nothing | Touch | Renewal) => Plan::Leave,
-        (Missing, Restart, false, Due::Nothing | Touch | Renewal) => Plan::Confirm,
-        (Absent | Expired, Change | Switch | Restart, true, Due::Nothing | Touch | Renewal)
-        | (Missing, Change | Switch, true, Due::Nothing | Touch | Renewal) => Plan::Create,
-        (Missing, Restart, true, Due::Nothing | Touch | Renewal) => Plan::Recreate,
+        (Absent | Expired, Change | Switch | Restart, false, Due::Nothing | Touch | Renewal | Lifetime)
+        | (Missing, Change | Switch, false, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Leave,
+        (Missing, Restart, false, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Confirm,
+        (Absent | Expired, Change | Switch | Restart, true, Due::Nothing | Touch | Renewal | Lifetime)
+        | (Missing, Change | Switch, true, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Create,
+        (Missing, Restart, true, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Recreate,
 
         // The dead cookie is left alone: the browser may have another one by then, which a removal would hit.
-        (Expired, Nothing | Use | Renew, true | false, Due::Nothing | Touch | Renewal) => Plan::Leave,
-        (Expired, Invalidate, true | false, Due::Nothing | Touch | Renewal) => Plan::ForgetCookie,
+        (Expired, Nothing | Use | Renew, true | false, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Leave,
+        (Expired, Invalidate, true | false, Due::Nothing | Touch | Renewal | Lifetime) => Plan::ForgetCookie,
 
-        (Superseded, Nothing, true | false, Due::Nothing | Touch | Renewal) => Plan::Leave,
+        (Superseded, Nothing, true | false, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Leave,
         (
             Superseded,
             Use | Change | Renew | Switch | Invalidate | Restart,
             true | false,
-            Due::Nothing | Touch | Renewal,
+            Due::Nothing | Touch | Renewal | Lifetime,
         ) => Plan::Gone,
 
-        (Unreadable, Nothing | Use | Change | Renew, true, Due::Nothing | Touch | Renewal) => {
+        (
+            Unreadable,
+            Nothing | Use | Change | Renew,
+            true,
+            Due::Nothing | Touch | Renewal | Lifetime,
+        ) => {
             // A handler that passed the error on has said so. Whatever else it answers, it did not know.
             if matches!(ending, Ending::Failed) { Plan::Leave } else { Plan::Refuse }
         }
-        (Unreadable, Nothing | Use | Change | Renew | Switch, false, Due::Nothing | Touch | Renewal) => {
-            Plan::Leave
-        }
+        (
+            Unreadable,
+            Nothing | Use | Change | Renew | Switch,
+            false,
+            Due::Nothing | Touch | Renewal | Lifetime,
+        ) => Plan::Leave,
         // Whoever signs in does not need to know what was there, and nothing of it may come along.
-        (Unreadable, Switch, true, Due::Nothing | Touch | Renewal) => Plan::Create,
-        (Unreadable, Restart, true, Due::Nothing | Touch | Renewal) => Plan::AbandonAndCreate,
-        (Unreadable, Invalidate, true | false, Due::Nothing | Touch | Renewal)
-        | (Unreadable, Restart, false, Due::Nothing | Touch | Renewal) => Plan::Abandon,
+        (Unreadable, Switch, true, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Create,
+        (Unreadable, Restart, true, Due::Nothing | Touch | Renewal | Lifetime) => {
+            Plan::AbandonAndCreate
+        }
+        (Unreadable, Invalidate, true | false, Due::Nothing | Touch | Renewal | Lifetime)
+        | (Unreadable, Restart, false, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Abandon,
 
-        (Live, Nothing, true | false, Due::Nothing | Touch | Renewal)
-        | (Live, Use, true, Due::Nothing)
+        (Live, Nothing, true | false, Due::Nothing | Touch | Renewal | Lifetime)
+        | (Live, Use, true, Due::Nothing | Lifetime)
         // Nobody saw what was looked at.
-        | (Live, Use, false, Due::Nothing | Touch | Renewal) => Plan::Leave,
+        | (Live, Use, false, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Leave,
         (Live, Use, true, Touch) => Plan::Touch,
         (Live, Use, true, Renewal) => Plan::Rotate,
         (Live, Change, true, Due::Nothing | Touch)
-        | (Live, Change, false, Due::Nothing | Touch | Renewal) => Plan::Replace,
+        | (Live, Change, false, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Replace,
         (Live, Change, true, Renewal) => Plan::ReplaceAndRotate,
-        (Live, Renew, true, Due::Nothing | Touch | Renewal) => Plan::Renew,
-        (Live, Switch, true, Due::Nothing | Touch | Renewal)
-        | (Live, Restart, true, Due::Nothing | Touch | Renewal) => Plan::Restart,
+        (Live, Change, true, Lifetime) => Plan::ReplaceAndTell,
+        (Live, Renew, true, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Renew,
+        (Live, Switch, true, Due::Nothing | Touch | Renewal | Lifetime)
+        | (Live, Restart, true, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Restart,
         // A ticket that cannot be sent is not made: the old one stays good, and what the new one was for is not kept.
-        (Live, Renew | Switch, false, Due::Nothing | Touch | Renewal) => Plan::Leave,
-        (Live, Restart, false, Due::Nothing | Touch | Renewal)
-        | (Live, Invalidate, true | false, Due::Nothing | Touch | Renewal) => Plan::Remove,
+        (Live, Renew | Switch, false, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Leave,
+        (Live, Restart, false, Due::Nothing | Touch | Renewal | Lifetime)
+        | (Live, Invalidate, true | false, Due::Nothing | Touch | Renewal | Lifetime) => Plan::Remove,
     }
 }
 
@@ -187,7 +202,7 @@ mod tests {
     ];
     const ENDINGS: [Ending; 5] =
         [Ending::Shown, Ending::Unseen, Ending::Failed, Ending::Broken, Ending::Cancelled];
-    const DUES: [Due; 3] = [Due::Nothing, Due::Touch, Due::Renewal];
+    const DUES: [Due; 4] = [Due::Nothing, Due::Touch, Due::Renewal, Due::Lifetime];
 
     /// Every case of the table, with its plan.
     fn all() -> Vec<(Arrival, Wish, Ending, Due, Plan)> {
@@ -214,6 +229,7 @@ mod tests {
                     | Plan::Rotate
                     | Plan::Replace
                     | Plan::ReplaceAndRotate
+                    | Plan::ReplaceAndTell
                     | Plan::Renew
                     | Plan::Restart
                     | Plan::Remove
@@ -234,6 +250,7 @@ mod tests {
                     | Plan::AbandonAndCreate
                     | Plan::Rotate
                     | Plan::ReplaceAndRotate
+                    | Plan::ReplaceAndTell
                     | Plan::Renew
                     | Plan::Restart
             );

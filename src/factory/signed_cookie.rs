@@ -276,6 +276,7 @@ impl SessionFactory for SignedCookieFactory {
             | Plan::AbandonAndCreate
             | Plan::Replace
             | Plan::ReplaceAndRotate
+            | Plan::ReplaceAndTell
             | Plan::Renew
             | Plan::Restart => {
                 let renewed = accessed.unwrap_or(base.renewed);

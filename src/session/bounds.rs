@@ -37,7 +37,7 @@ pub struct Bounds {
     pub messages: usize,
 }
 
-/// Which of the [`Bounds`] was met.
+/// Which of the [`Bounds`] was met, or which other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Bound {
@@ -49,6 +49,8 @@ pub enum Bound {
     KeyBytes,
     /// [`Bounds::messages`].
     Messages,
+    /// [`MAX_OWNER_BYTES`](super::MAX_OWNER_BYTES), whatever the factory's bounds are.
+    OwnerBytes,
 }
 
 impl Bounds {

@@ -56,6 +56,8 @@ pub(crate) struct Wishes {
     pub(crate) renew: bool,
     /// Another owner, or none.
     pub(crate) owner: Option<Option<Arc<str>>>,
+    /// Where it is to be none: whose the data is.
+    pub(crate) left: Option<Arc<str>>,
     /// Limits of its own, or the factory's again.
     pub(crate) limits: Option<Option<Limits>>,
     /// Another secret to make CSRF tokens from.
@@ -64,7 +66,7 @@ pub(crate) struct Wishes {
 
 impl Wishes {
     pub(crate) const fn has_any(&self) -> bool {
-        let Self { renew, owner, limits, csrf } = self;
+        let Self { renew, owner, left: _, limits, csrf } = self;
         *renew || owner.is_some() || limits.is_some() || csrf.is_some()
     }
 }
@@ -307,7 +309,7 @@ impl Commit {
 
     /// Flash messages that were taken are to wait for another request: nobody saw the response.
     ///
-    /// Closures are not run for it: no closure works on a queue's key.
+    /// Closures are not run for it: no closure works on a queue's key ([`Error::Queue`]).
     fn keep_flash(&mut self) {
         let Work { opened, entries, changes, .. } = &mut *self.work;
         for key in changes.keep_flash() {
@@ -320,9 +322,13 @@ impl Commit {
     fn withhold_rights(&mut self) {
         let Work { wishes, usage, .. } = &mut *self.work;
         let loses_owner = matches!(wishes.owner, Some(None));
-        if usage.switched || wishes.renew && !loses_owner {
+        let first = self.session.first_owner().filter(|_| loses_owner);
+        // Then somebody was the owner in passing, who was not gained.
+        let is_others = usage.switched || loses_owner && wishes.left != first;
+        if is_others || wishes.renew && !loses_owner {
             usage.switched = false;
-            *wishes = Wishes { owner: loses_owner.then_some(None), ..Wishes::default() };
+            let owner = loses_owner.then_some(None);
+            *wishes = Wishes { owner, left: first, ..Wishes::default() };
             self.drop_changes();
         } else {
             wishes.renew = false;

@@ -1,7 +1,8 @@
 //! What stands between a value and its JSON: refuses what would become something else.
 //!
 //! serde hands a value over call by call, and most calls are passed on as they are. A float that is not finite,
-//! which JSON has no word for, ends it. And some things can be read back by some types only:
+//! which JSON has no word for, ends it, and so does a number beyond all floats in text that is passed on as it is. And
+//! some things can be read back by some types only:
 //!
 //! - an integer beyond 64 bits, and `Some` of what becomes `null`;
 //! - in what its reader buffers, because it looks for a tag or for flattened fields, any integer of 128 bits, a key
@@ -18,9 +19,11 @@ use serde::ser::{self, Error as _, Serialize, Serializer};
 
 mod parts;
 
+use super::value::is_beyond_floats;
 use parts::Parts;
 
 const NOT_FINITE: &str = "a float that is not finite";
+const BEYOND: &str = "a number beyond the largest float";
 const WIDE: &str = "an integer of 128 bits";
 const KEY: &str = "a map's key that is no text, where serde looks for a tag or flattens";
 const RAW: &str = "JSON kept as it is, where serde looks for a tag or flattens";
@@ -88,6 +91,7 @@ impl Notes {
     fn tell(&self, what: &impl Display) -> String {
         let path = self.path.borrow();
         let steps = path.iter().rev().map(|step| match step {
+            Step::Field(name) if name.starts_with(PRIVATE) => String::new(),
             Step::Field(name) => format!(".{name}"),
             Step::Item(at) => format!("[{at}]"),
             Step::Entry => ".*".to_owned(),
@@ -172,6 +176,13 @@ impl<'n, S: Serializer> Checker<'n, S> {
         if is_finite { self.check_key() } else { Err(S::Error::custom(NOT_FINITE)) }
     }
 
+    fn check_raw(&self, json: &str) -> Result<(), S::Error> {
+        if is_beyond_floats(json.as_bytes()) {
+            return Err(S::Error::custom(BEYOND));
+        }
+        if json.trim_ascii() == "null" { self.check_null() } else { Ok(()) }
+    }
+
     fn check_null(&self) -> Result<(), S::Error> {
         if self.at.has(At::PRESENT) { self.notes.doubt(ABSENT) } else { Ok(()) }
     }
@@ -222,8 +233,8 @@ impl<'n, S: Serializer> Serializer for Checker<'n, S> {
     }
 
     fn serialize_str(self, v: &str) -> Result<S::Ok, S::Error> {
-        if self.at.has(At::RAW) && v.trim_ascii() == "null" {
-            self.check_null()?;
+        if self.at.has(At::RAW) {
+            self.check_raw(v)?;
         }
         self.inner.serialize_str(v)
     }
@@ -292,8 +303,8 @@ impl<'n, S: Serializer> Serializer for Checker<'n, S> {
         name: &'static str,
         len: usize,
     ) -> Result<Self::SerializeStruct, S::Error> {
-        if name == RAW_VALUE {
-            if self.at.has(At::BUFFERED) {
+        if name == RAW_VALUE || name == NUMBER {
+            if name == RAW_VALUE && self.at.has(At::BUFFERED) {
                 self.notes.doubt(RAW)?;
             }
             let raw = self.at.with(At::RAW);
@@ -322,8 +333,12 @@ impl<'n, S: Serializer> Serializer for Checker<'n, S> {
     }
 }
 
+/// What serde_json's own names begin with, which tell nobody where it is.
+const PRIVATE: &str = "$serde_json::private::";
 /// What serde_json calls a struct whose only field is JSON text, to be written as it is.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
+/// The same for a number, where a program has serde_json keep all of its digits (its feature `arbitrary_precision`).
+const NUMBER: &str = "$serde_json::private::Number";
 
 /// Whether a part is a text that stands in a program: the tag that serde's derive writes first. What a program reads
 /// or computes comes by reference, or as a `String`, and has the name of that.

@@ -55,7 +55,7 @@ impl SessionHandle {
         Ok(self.now_holds(reloaded.map(|Reloaded { mut opened, owner, limits }| {
             let random = self.session.facts().random.clone();
             opened.facts = Facts {
-                server: Some(Server { owner, limits, ..server.clone() }),
+                server: Some(Server { owner, limits, csrf: None, ..server.clone() }),
                 random,
                 csrf: self.session.facts().csrf.clone(),
                 bounds: self.session.facts().bounds,
@@ -79,7 +79,9 @@ impl SessionHandle {
         let kept = server.remote.keep(&mut lent.commit).await?;
         lent.is_kept = true;
         drop(lent);
-        let facts = Facts { origin: Origin::Live, ..self.session.facts().clone() };
+        // What was the request's view is the record's by now, or is not.
+        let server = Some(Server { csrf: None, ..server });
+        let facts = Facts { origin: Origin::Live, server, ..self.session.facts().clone() };
         Ok(self.now_holds(kept.map(|entries| Opened::again(entries, facts))))
     }
 
@@ -156,7 +158,9 @@ impl Session {
         let server = server.ok_or(Error::NotSupported { what: "a session handle" })?;
         let follows = !facts.origin.is_there() || state.usage.begins_anew() || state.wishes.renew;
         let remote = server.remote.pin(follows);
-        let server = Server { owner, limits, has_response: false, remote };
+        let csrf = state.wishes.csrf.map(|made| Box::new(made.secret)).or(server.csrf.clone());
+        let csrf = csrf.filter(|_| !follows);
+        let server = Server { owner, left: None, limits, csrf, has_response: false, remote };
         let facts = Facts { server: Some(server), unreadable: None, ..facts.clone() };
         let (session, _) = Session::open(Opened::again(state.entries.clone(), facts));
         session.lock().reads = state.reads.clone();

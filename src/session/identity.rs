@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Limits, Session, State};
+use super::{Bound, Limits, Session, State};
 use crate::Error;
+
+/// How many bytes an owner's name may have: 255, far above what accounts are called, and what every engine can index.
+pub const MAX_OWNER_BYTES: usize = 255;
 
 /// In the extensions of a response whose session another request had ended: see [`Session::is_gone`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,20 +51,29 @@ impl Session {
     /// Call it at the login, with what names the account for good, such as its number. The owner is what sessions
     /// are listed and revoked by. It is no secret, and stands in the store as it is.
     ///
-    /// A session that is somebody else's already begins anew, empty: data, limits, flash messages and CSRF token of the
-    /// one before stay with nobody. What has to go along is set again after this call. A session that was nobody's keeps
-    /// its data, such as a cart; [`retain`](Session::retain) names what of it may cross the login. One whose record cannot
-    /// be read stays where it is, and this begins another (S79).
+    /// A session that is somebody else's, or was until they were [forgotten](Session::forget_owner), begins anew, empty:
+    /// data, limits, flash messages and CSRF token of the one before stay with nobody. What has to go along is set again
+    /// after this call. A session that was never anybody's keeps its data, such as a cart; [`retain`](Session::retain)
+    /// names what of it may cross the login. One whose record cannot be read stays where it is, and this begins another
+    /// (S79).
     ///
     /// # Errors
-    /// [`Error::Closed`]; [`Error::NotSupported`] where sessions have no owner.
+    /// [`Error::OutOfBounds`] for a name of more than [`MAX_OWNER_BYTES`]; [`Error::Closed`];
+    /// [`Error::NotSupported`] where sessions have no owner. Then nothing is changed.
     #[doc(alias = "login")]
     pub fn set_owner(&self, owner: impl Into<Arc<str>>) -> Result<(), Error> {
-        self.change_owner(Some(owner.into()))
+        let owner = owner.into();
+        if owner.len() > MAX_OWNER_BYTES {
+            let (found, limit, largest) = (owner.len(), MAX_OWNER_BYTES, Vec::new());
+            return Err(Error::OutOfBounds { bound: Bound::OwnerBytes, found, limit, largest });
+        }
+        self.change_owner(Some(owner))
     }
 
-    /// Makes this nobody's session, and renews the ticket. The data stays; a logout is
-    /// [`invalidate`](Session::invalidate).
+    /// Makes this nobody's session, and renews the ticket. A logout is [`invalidate`](Session::invalidate).
+    ///
+    /// The data stays, with what is written later, for the same owner to come back to: whoever else signs in begins with
+    /// an empty session.
     ///
     /// # Errors
     /// As [`set_owner`](Session::set_owner).
@@ -87,6 +99,10 @@ impl Session {
 
     /// Gives this session limits of its own, which it keeps ("remember me"), or with `None` those of the factory
     /// again. A visitor without a session is given one for limits of its own.
+    ///
+    /// The browser is told with the response how long to keep its cookie. If the request came with a ticket from before a
+    /// [periodic renewal](crate::factory::StoredBuilder::renew_every), it is told with one more ticket, and the grace of the
+    /// request's own ends.
     ///
     /// # Errors
     /// [`Error::Setting`] for a limit of zero, and for an absolute limit that the session has passed already; then nothing
@@ -137,21 +153,38 @@ impl Session {
         self.lock().gone
     }
 
+    /// Whose the data is: the owner's, or theirs who was the owner before the session was nobody's.
+    fn whose_data(&self, state: &State) -> Option<Arc<str>> {
+        match &state.wishes.owner {
+            Some(Some(owner)) => Some(owner.clone()),
+            Some(None) => state.wishes.left.clone(),
+            None if state.usage.begins_anew() => None,
+            None => self.first_owner(),
+        }
+    }
+
+    /// Whose the data was when the session was opened.
+    pub(super) fn first_owner(&self) -> Option<Arc<str>> {
+        let server = self.facts().server.as_ref()?;
+        server.owner.as_ref().or(server.left.as_ref()).cloned()
+    }
+
     fn change_owner(&self, owner: Option<Arc<str>>) -> Result<(), Error> {
         self.needs_response("an owner")?;
         let mut state = self.open_state()?;
-        let present = self.owner_in(&state);
+        let whose = self.whose_data(&state);
         // Whose it is that cannot be read, nobody knows: nothing of it goes along.
         let is_unknown = self.must_be_readable(&state);
         if owner.is_none() {
             is_unknown?;
-        } else if is_unknown.is_err() || present.is_some() && owner != present {
+        } else if is_unknown.is_err() || whose.is_some() && owner != whose {
             state.usage.switched = !state.usage.invalidated;
             state.begin_anew();
         }
         drop(state);
         self.renew_csrf_token()?;
         self.wish(|state| {
+            state.wishes.left = whose.filter(|_| owner.is_none());
             state.wishes.owner = Some(owner);
             state.wishes.renew = true;
         })

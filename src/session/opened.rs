@@ -9,7 +9,7 @@ use super::entries::Entries;
 use super::limits::Limits;
 use super::remote::Remote;
 use super::value::Value;
-use crate::csrf::TokenSource;
+use crate::csrf::{CsrfSecret, TokenSource};
 use crate::random::Random;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::{Error, Timestamp};
@@ -85,8 +85,13 @@ pub(crate) struct Accesses {
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) owner: Option<Arc<str>>,
+    /// Whose it was, and what it holds still is, where it is nobody's.
+    pub(crate) left: Option<Arc<str>>,
     /// The session's own limits, where it has some.
     pub(crate) limits: Option<Limits>,
+    /// What CSRF tokens are made from in the view of the request that a handle was taken in, if that made another secret.
+    /// Boxed, because it is rare, and all requests would move it along.
+    pub(crate) csrf: Option<Box<CsrfSecret>>,
     /// Whether the session is opened by a request, whose response can carry a ticket.
     pub(crate) has_response: bool,
     pub(crate) remote: Arc<dyn Remote>,

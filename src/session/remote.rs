@@ -65,7 +65,7 @@ impl Server {
     /// For a session that is never kept.
     pub(super) fn nowhere() -> Self {
         let remote = Arc::new(Nowhere);
-        Self { owner: None, limits: None, has_response: true, remote }
+        Self { owner: None, left: None, limits: None, csrf: None, has_response: true, remote }
     }
 }
 

@@ -92,11 +92,14 @@ impl Value {
         }
     }
 
-    /// Takes JSON text as it is, or `None` if it is not one JSON value within the limits of [`Value::encode`].
+    /// Takes JSON text as it is, or `None` if it is not one JSON value within the limits of [`Value::encode`], or has a
+    /// number in it that is beyond the largest float.
     #[must_use]
     pub fn from_json(json: &str) -> Option<Self> {
         let fits = json.len() <= MAX_VALUE_BYTES && depth(json.as_bytes()) <= MAX_DEPTH;
-        let valid = fits && serde_json::from_str::<IgnoredAny>(json).is_ok();
+        let valid = fits
+            && serde_json::from_str::<IgnoredAny>(json).is_ok()
+            && !is_beyond_floats(json.as_bytes());
         valid.then(|| Self { json: Bytes::copy_from_slice(json.as_bytes()) })
     }
 
@@ -156,10 +159,12 @@ impl Serialize for Value {
 }
 
 impl<'de> Deserialize<'de> for Value {
-    /// From serde_json, any JSON within the limits of [`Value::encode`].
+    /// From serde_json, any JSON that [`Value::from_json`] takes.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
-        Self::from_json(raw.get()).ok_or_else(|| de::Error::custom("too large or too deep"))
+        Self::from_json(raw.get()).ok_or_else(|| {
+            de::Error::custom("too large, too deep, or a number beyond the largest float")
+        })
     }
 }
 
@@ -192,6 +197,30 @@ pub(crate) fn depth(json: &[u8]) -> usize {
         at += 1;
     }
     deepest
+}
+
+/// Whether a number in `json` is beyond the largest float: valid JSON that no reader makes a number of. An integer of any
+/// length is one to Python.
+pub(super) fn is_beyond_floats(json: &[u8]) -> bool {
+    let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    let mut at = 0;
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'"' => at += rest_of_text(&json[at + 1..]),
+            b'0'..=b'9' | b'-' => {
+                let rest = &json[at..];
+                let length = rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+                let token = std::str::from_utf8(&rest[..length]).unwrap_or_default();
+                if token.contains(['.', 'e', 'E']) && token.parse().is_ok_and(f64::is_infinite) {
+                    return true;
+                }
+                at += length - 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    false
 }
 
 /// How long the rest of a JSON text is, from behind its first quote to its last one, included.

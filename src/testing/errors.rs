@@ -34,7 +34,8 @@ fn after(error: &Error) -> Option<Error> {
         Error::Serialize { .. } => {
             Error::WrongType { key: "cart".into(), found: "string", expected: "shop::Cart" }
         }
-        Error::WrongType { .. } => Error::TooDeep { key: "cart".into(), depth: 65 },
+        Error::WrongType { .. } => Error::Queue { key: "_f_".into() },
+        Error::Queue { .. } => Error::TooDeep { key: "cart".into(), depth: 65 },
         Error::TooDeep { .. } => {
             TooLarge { bytes: 5000, limit: 4064, largest: vec![("cart".into(), 4000)] }.into()
         }

@@ -1,7 +1,9 @@
 //! How much a session may hold: typed errors at the line that goes beyond, and a session that stays usable.
 
 use cloakroom::session::{Bound, Bounds};
-use cloakroom::{Error, Key, Session};
+use cloakroom::store::MemoryStore;
+use cloakroom::testing::FaultyStore;
+use cloakroom::{Error, Key, Session, StoredFactory};
 use http::{Response, StatusCode};
 
 use crate::site::{Site, Stored};
@@ -240,4 +242,36 @@ async fn s84_extend_beyond_a_bound_overwrites_nothing() {
     assert_eq!(visit.await.response.status(), 200);
     assert_eq!(stored.events(), ["Conflict"]);
     assert_eq!(stored.look(&cookie).await, "n=100 own=1");
+}
+
+/// Store calls are counted, because an owner that no session can have is nothing to ask a store for.
+#[tokio::test]
+async fn s84_an_owner_is_bounded_too() {
+    let longest = "x".repeat(255);
+    let long = longest.clone() + "x";
+    let stored = Stored::new();
+    let login = async |session: Session| session.set_owner(&*longest).unwrap();
+    let cookie = stored.site.visit(None, login).await.cookie().unwrap().to_owned();
+    let visit = stored.site.visit(&*cookie, async |session| {
+        let error = session.set_owner(&*long).unwrap_err();
+        let Error::OutOfBounds { bound, found, limit, .. } = &error else { panic!("{error}") };
+        assert_eq!((*bound, *found, *limit), (Bound::OwnerBytes, 256, 255));
+        assert_eq!(
+            error.to_string(),
+            "the owner's name would have 256 bytes, at most 255 are allowed. Give what names the account, such as its \
+             number"
+        );
+        assert_eq!(session.owner().as_deref(), Some(&*longest), "nothing was changed");
+    });
+    assert!(visit.await.set_cookies().is_empty());
+    assert_eq!(stored.sessions.sessions_of(&longest).await.unwrap().len(), 1);
+    assert_eq!(stored.sessions.revoke_all(&longest).await.unwrap(), 1);
+
+    let id = "0".repeat(32);
+    let store = FaultyStore::new(MemoryStore::new());
+    let sessions = StoredFactory::new("shop", store.clone());
+    assert!(sessions.sessions_of(&long).await.unwrap().is_empty());
+    assert!(!sessions.revoke(&long, &id).await.unwrap());
+    assert_eq!(sessions.revoke_all(&long).await.unwrap(), 0);
+    assert_eq!(store.all_calls(), 0);
 }

@@ -9,7 +9,7 @@ use cloakroom::{Queue, Session};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::site::Site;
+use crate::site::{Site, Stored};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Notice {
@@ -183,4 +183,28 @@ fn r37_a_queue_that_is_none_is_not_listed() {
     session.insert("_f_empty", json!([])).unwrap();
     session.flash_to("queue", "x").unwrap();
     assert_eq!(session.flash_queues(), ["queue"]);
+}
+
+/// The changes of a closure are made again when the session is kept, where those messages may be that others took.
+#[tokio::test]
+async fn r52_no_closure_works_on_a_queue() {
+    let site = Site::signed_at(1_700_000_000.0).0;
+    for site in [&site, &Stored::new().site] {
+        let flash = async |session: Session| session.flash("one").unwrap();
+        let cookie = site.visit(None, flash).await.cookie().unwrap().to_owned();
+        let visit = site.visit(&*cookie, async |session: Session| {
+            for key in ["_f_", "_f_other"] {
+                let push = |queue: &mut Vec<String>| queue.push("two".into());
+                let refused = [session.modify(key, push), session.modify_strict(key, push)];
+                for refused in refused {
+                    let error = refused.unwrap_err();
+                    assert_eq!(error.kind(), "queue");
+                    assert!(error.to_string().contains(key), "{error}");
+                }
+            }
+            session.modify("f_", |n: &mut u32| *n += 1).unwrap();
+            session.pop_flash::<String>("").await.unwrap()
+        });
+        assert_eq!(visit.await.result, ["one"]);
+    }
 }

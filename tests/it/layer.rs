@@ -343,7 +343,8 @@ async fn s67_who_sees_a_response_is_decided_by_its_head_and_the_request_s() {
         let method = if case.is_head { Method::HEAD } else { Method::GET };
         let mut request = Request::builder().method(method);
         if case.is_prefetch {
-            request = request.header("sec-purpose", "prefetch");
+            let name = ["sec-purpose", "purpose", "x-moz"][usize::from(case.status % 3)];
+            request = request.header(name, "prefetch");
         }
         let request = request.body(()).unwrap();
         tower::Layer::layer(&layer, service).oneshot(request).await.unwrap();

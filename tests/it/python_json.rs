@@ -43,11 +43,5 @@ async fn r20_a_cookie_keeps_each_digit_or_is_refused() {
     let site = site();
     let digits = "3.14159265358979323846264338327950288419716939937510";
     assert_eq!(kept(&site, Value::from_json(digits).unwrap()).await, digits);
-    let visit = site
-        .visit(None, async |session: Session| {
-            session.insert("huge", Value::from_json("[1e999]").unwrap()).map(drop).unwrap();
-        })
-        .await;
-    assert_eq!(visit.response.status(), 500);
-    assert_eq!(visit.cookie(), None);
+    assert_eq!(Value::from_json("[1e999]"), None, "Python would read infinity");
 }

@@ -77,7 +77,13 @@ async fn s67_a_message_pushed_meanwhile_is_not_lost() {
 
 #[tokio::test]
 async fn s67_a_response_that_nobody_looks_at_gives_messages_back() {
-    for how in ["500", "304", "302", "201", "204", "HEAD", "prefetch", "prefetch;prerender"] {
+    let prefetches = [
+        "sec-purpose: prefetch",
+        "sec-purpose: prefetch;prerender",
+        "purpose: prefetch",
+        "x-moz: prefetch",
+    ];
+    for how in ["500", "304", "302", "201", "204", "HEAD"].into_iter().chain(prefetches) {
         let stored = Stored::new();
         let signed = Site::signed_at(1_700_000_000.0).0;
         let flash = async |session: Session| session.flash("saved").unwrap();
@@ -87,13 +93,16 @@ async fn s67_a_response_that_nobody_looks_at_gives_messages_back() {
             let (mut request, mut response) = (with_cookie(&*cookie), Response::default());
             match how {
                 "HEAD" => *request.method_mut() = Method::HEAD,
-                purpose if purpose.starts_with("prefetch") => {
-                    request.headers_mut().insert("sec-purpose", purpose.parse().unwrap());
-                }
-                status => {
-                    *response.status_mut() = StatusCode::from_u16(status.parse().unwrap()).unwrap();
-                    response.headers_mut().insert("location", "/next".parse().unwrap());
-                }
+                how => match how.split_once(": ") {
+                    Some((name, purpose)) => {
+                        request.headers_mut().insert(name, purpose.parse().unwrap());
+                    }
+                    None => {
+                        *response.status_mut() =
+                            StatusCode::from_u16(how.parse().unwrap()).unwrap();
+                        response.headers_mut().insert("location", "/next".parse().unwrap());
+                    }
+                },
             }
             let visit = site.send(request, response, async |session| {
                 session.insert("kept", 1).unwrap();

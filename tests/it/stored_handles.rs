@@ -336,3 +336,56 @@ async fn s64_a_login_while_a_handle_ends_the_session_is_whole_or_gone() {
     }
     assert!(ended[0] > 0 && ended[1] > 0, "{ended:?}: both orders have been there");
 }
+
+/// The old token is dead at once, also for a handle that was taken in the same request; and what the handle gives is the
+/// page's.
+#[tokio::test]
+async fn r41_a_handle_that_was_taken_after_a_new_token_has_that_one() {
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    let old = async |session: Session| session.csrf_token().unwrap().plain().to_owned();
+    let old = stored.site.visit(&*cookie, old).await.result;
+    let visit = stored.site.visit(&*cookie, async |session: Session| {
+        let new = session.new_csrf_token().unwrap().plain().to_owned();
+        let handle = session.handle().unwrap();
+        let check = |handle: &SessionHandle| {
+            assert!(handle.is_csrf_token(&new));
+            assert!(!handle.is_csrf_token(&old));
+            assert_eq!(handle.csrf_token().unwrap().plain(), new);
+        };
+        check(&handle);
+        check(&handle.handle().unwrap());
+        (new.clone(), handle)
+    });
+    let (new, mut handle) = visit.await.result;
+    for attempt in 0..3 {
+        assert_eq!(handle.csrf_token().unwrap().plain(), new, "{attempt}");
+        assert!(!handle.is_csrf_token(&old));
+        let standing = if attempt == 0 { handle.reload().await } else { handle.commit().await };
+        assert_eq!(standing.unwrap(), Standing::Live);
+    }
+    // Another one that a later request makes is seen when the handle is read again.
+    let newer = async |session: Session| session.new_csrf_token().unwrap().plain().to_owned();
+    let newer = stored.site.visit(&*cookie, newer).await.result;
+    assert_eq!(handle.reload().await.unwrap(), Standing::Live);
+    assert_eq!(handle.csrf_token().unwrap().plain(), newer);
+}
+
+/// The view of the request is the handle's until it is read again: if the request has kept no token, the old one stands.
+#[tokio::test]
+async fn r41_a_new_token_that_was_not_kept_is_none_of_a_handle_s_that_was_read_again() {
+    let stored = Stored::new();
+    let cookie = stored.begin().await;
+    let visit = stored.site.visit(&*cookie, async |session: Session| {
+        session.new_csrf_token().unwrap();
+        let mut handle = session.handle().unwrap();
+        handle.insert("x", 1).unwrap();
+        assert_eq!(handle.commit().await.unwrap(), Standing::Live);
+        handle
+    });
+    let mut handle = visit.await.result;
+    assert_eq!(handle.reload().await.unwrap(), Standing::Live);
+    let token = async |session: Session| session.csrf_token().unwrap().plain().to_owned();
+    let token = stored.site.visit(&*cookie, token).await.result;
+    assert_eq!(handle.csrf_token().unwrap().plain(), token);
+}

@@ -115,3 +115,43 @@ async fn s22_a_look_moves_an_end_back_for_shorter_limits_and_not_for_a_clock_tha
         assert_eq!(site(minutes).visit(cookie, look).await.result, lives, "{minutes} {later}");
     }
 }
+
+/// What begins anew began with its request. Where that took longer than such a session may live, it is over before it is
+/// kept: nothing of it is, and what was to end has ended.
+#[tokio::test]
+async fn s22_what_is_over_before_it_is_kept_is_not_kept() {
+    for logs_out in [true, false] {
+        let stored = Stored::with(|builder| builder.absolute_limit(seconds(300)));
+        let begin = async |session: Session| {
+            session.set_owner("ada").unwrap();
+            session.set_limits(absolute(3_600)).unwrap();
+        };
+        let cookie = stored.site.visit(None, begin).await.cookie().unwrap().to_owned();
+        let visit = stored.site.visit(&*cookie, async |session: Session| {
+            if logs_out {
+                session.invalidate().unwrap();
+            }
+            session.set_owner("bob").unwrap();
+            session.insert("n", 1).unwrap();
+            stored.clock.advance(seconds(300));
+            session
+        });
+        let visit = visit.await;
+        assert!(visit.result.is_gone(), "{logs_out}");
+        assert!(stored.sessions.sessions_of("bob").await.unwrap().is_empty());
+        assert_eq!(
+            stored.store.counts().records,
+            usize::from(!logs_out),
+            "what has ended takes no place"
+        );
+        let ada = async |session: Session| session.owner();
+        let ada = stored.site.visit(&*cookie, ada).await.result;
+        if logs_out {
+            assert!(visit.set_cookies().concat().contains("Max-Age=0"));
+            assert_eq!(ada, None);
+        } else {
+            assert!(visit.set_cookies().is_empty());
+            assert_eq!(ada.as_deref(), Some("ada"), "the login came to nothing");
+        }
+    }
+}

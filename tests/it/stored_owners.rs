@@ -152,3 +152,81 @@ where
     assert_eq!(sessions.revoke_after(None, 10).await.unwrap().0, 1, "nobody's");
     assert!(sessions.sessions_after(None, 10).await.unwrap().0.is_empty());
 }
+
+fn owner(name: &'static str) -> impl AsyncFn(Session) {
+    async move |session: Session| session.set_owner(name).unwrap()
+}
+
+type Act = fn(&Session);
+
+/// What the session of this cookie holds after one visit for each of these acts.
+async fn after(stored: &Stored, cookie: &str, acts: &[Act]) -> String {
+    let mut cookie = cookie.to_owned();
+    for act in acts {
+        let visit = stored.site.visit(&*cookie, async |session: Session| act(&session)).await;
+        cookie = visit.cookie().map_or(cookie, str::to_owned);
+    }
+    stored.look(&cookie).await
+}
+
+/// A session that was forgotten is nobody's, and what it holds is still the one's who left it.
+#[tokio::test]
+async fn s21_whoever_comes_after_a_forgotten_owner_begins_with_nothing_but_that_one() {
+    let forget: Act = |it| it.forget_owner().unwrap();
+    let ada: Act = |it| it.set_owner("ada").unwrap();
+    let bob: Act = |it| it.set_owner("bob").unwrap();
+    let at_once: Act = |it| {
+        it.forget_owner().unwrap();
+        it.set_owner("bob").unwrap();
+        it.insert("bob's", 1).unwrap();
+    };
+    let bob_in_passing: Act = |it| {
+        it.set_owner("bob").unwrap();
+        it.insert("bob's", 1).unwrap();
+        it.forget_owner().unwrap();
+    };
+    let write: Act = |it| drop(it.insert("later", 1).unwrap());
+    let end: Act = |it| {
+        it.invalidate().unwrap();
+        it.insert("cart", 1).unwrap();
+    };
+    let cases: [(&[Act], &str); 12] = [
+        (&[forget], "notes=1"),
+        (&[forget, bob], ""),
+        (&[forget, forget, bob], ""),
+        (&[forget, write, bob], ""),
+        (&[at_once], "bob's=1"),
+        (&[forget, ada], "notes=1"),
+        (&[forget, write, ada], "notes=1 later=1"),
+        (&[forget, ada, forget, bob], ""),
+        (&[bob_in_passing, bob], "bob's=1"),
+        (&[bob_in_passing, ada], ""),
+        (&[forget, bob, write, forget, ada], ""),
+        (&[forget, end, bob], "cart=1"),
+    ];
+    for (index, (acts, holds)) in cases.into_iter().enumerate() {
+        let stored = Stored::new();
+        let cookie = sign_in(&stored).await;
+        let notes = async |session: Session| session.insert("notes", 1).map(drop);
+        stored.site.visit(&*cookie, notes).await.result.unwrap();
+        assert_eq!(after(&stored, &cookie, acts).await, holds, "case {index}");
+    }
+}
+
+/// Also where an anonymous visitor's session was given an owner only in passing.
+#[tokio::test]
+async fn s21_an_owner_in_passing_is_remembered_too() {
+    let stored = Stored::new();
+    let begun = stored.begin().await;
+    let in_passing = async |session: Session| {
+        session.set_owner("ada").unwrap();
+        session.insert("ada's", 1).unwrap();
+        session.forget_owner().unwrap();
+    };
+    for cookie in [None, Some(&*begun)] {
+        let visit = stored.site.visit(cookie, in_passing).await;
+        let cookie = visit.cookie().unwrap();
+        let bob = stored.site.visit(cookie, owner("bob")).await;
+        assert_eq!(stored.look(bob.cookie().unwrap()).await, "");
+    }
+}

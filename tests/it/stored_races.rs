@@ -228,3 +228,21 @@ async fn s62_many_writers_of_one_session_add_up() {
     });
     assert_eq!(stored.look(&cookie).await, "n=6400");
 }
+
+/// However many renewals there were: each of those tickets was good a moment ago.
+#[tokio::test]
+async fn s64_after_many_renewals_a_ticket_from_just_before_is_still_late() {
+    for renewals in [1, 8, 9, 10, 100] {
+        let stored = Stored::new();
+        let first = stored.begin().await;
+        let mut cookie = first.clone();
+        for _ in 0..renewals {
+            stored.clock.advance(Duration::from_millis(200));
+            let renew = async |session: Session| session.renew().unwrap();
+            cookie = stored.site.visit(&*cookie, renew).await.cookie().unwrap().to_owned();
+        }
+        let write = async |session: Session| session.insert("late", 1).unwrap();
+        let late = stored.site.visit(&*first, write).await;
+        assert!(late.set_cookies().is_empty(), "after {renewals} renewals");
+    }
+}

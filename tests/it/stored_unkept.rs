@@ -269,3 +269,73 @@ async fn s27_s74_an_end_by_a_handle_that_the_store_failed_can_be_tried_again() {
         }
     }
 }
+
+/// The owner is lost however the request ends. What stays is that one's, and not theirs who came in between.
+#[tokio::test]
+async fn s21_s27_what_was_lost_without_a_response_is_the_former_owner_s() {
+    let acts: [fn(&Session); 2] = [
+        |session| session.forget_owner().unwrap(),
+        |session| {
+            session.set_owner("bob").unwrap();
+            session.forget_owner().unwrap();
+        },
+    ];
+    for how in Broken::ALL {
+        for act in acts {
+            for (next, holds) in [("ada", "n=0"), ("bob", "")] {
+                let stored = Stored::new();
+                let begin = async |session: Session| {
+                    session.set_owner("ada").unwrap();
+                    session.insert("n", 0).unwrap();
+                };
+                let cookie = stored.site.visit(None, begin).await.cookie().unwrap().to_owned();
+                how.visit(&stored.site, &cookie, async |session: Session| act(&session)).await;
+                assert_eq!(stored.look(&cookie).await, "n=0", "{how:?}");
+                let login = async |session: Session| {
+                    assert_eq!(session.owner(), None);
+                    session.set_owner(next).unwrap();
+                };
+                let login = stored.site.visit(&*cookie, login).await;
+                assert_eq!(stored.look(login.cookie().unwrap()).await, holds, "{how:?} {next}");
+            }
+        }
+    }
+}
+
+/// Who was the owner in passing was not gained, and nothing of theirs is kept.
+#[tokio::test]
+async fn s21_s27_an_owner_in_passing_leaves_nothing_without_a_response() {
+    for how in Broken::ALL {
+        let stored = Stored::new();
+        let cookie = stored.begin().await;
+        let in_passing = async |session: Session| {
+            session.set_owner("bob").unwrap();
+            session.insert("bob's", 1).unwrap();
+            session.forget_owner().unwrap();
+        };
+        how.visit(&stored.site, &cookie, in_passing).await;
+        let login = async |session: Session| session.set_owner("ada").unwrap();
+        let login = stored.site.visit(&*cookie, login).await;
+        assert_eq!(stored.look(login.cookie().unwrap()).await, "n=0", "{how:?}");
+    }
+}
+
+/// A ticket that cannot be sent is not made, also where there is something to tell the browser with it.
+#[tokio::test]
+async fn s19_limits_without_a_response_leave_the_tickets_as_they_are() {
+    for how in Broken::ALL {
+        let renew_every = Duration::from_secs(60);
+        let stored = Stored::with(|builder| builder.renew_every(renew_every));
+        let old = stored.begin().await;
+        stored.clock.advance(renew_every);
+        let look = async |session: Session| session.len();
+        let new = stored.site.visit(&*old, look).await.cookie().unwrap().to_owned();
+        let set = async |session: Session| session.set_limits(REMEMBERED).unwrap();
+        how.visit(&stored.site, &old, set).await;
+        for ticket in [&old, &new] {
+            let limits = async |session: Session| session.limits();
+            let limits = stored.site.visit(&**ticket, limits).await.result;
+            assert_eq!(limits, Some(REMEMBERED), "{how:?}");
+        }
+    }
+}

@@ -8,7 +8,7 @@ use cloakroom::cookie::CookieSettings;
 use cloakroom::csrf::DoubleSubmit;
 use cloakroom::factory::{SignedCookieBuilder, StoredBuilder};
 use cloakroom::keyring::HashAlg;
-use cloakroom::session::Limits;
+use cloakroom::session::{Bounds, Limits};
 use cloakroom::store::MemoryStore;
 use cloakroom::{ConfigError, Error, Secret, Session, StoredFactory};
 
@@ -59,7 +59,7 @@ fn r54_what_a_signed_cookie_cannot_serve_is_refused_when_it_is_built() {
 
 #[test]
 fn r54_what_a_stored_session_cannot_serve_is_refused_when_it_is_built() {
-    let cases: [Case<Stores>; 29] = [
+    let cases: [Case<Stores>; 34] = [
         (|it| it.idle_limit(Duration::ZERO), "idle limit", "is zero"),
         (|it| it.idle_limit(NANO), "idle limit", "is zero"),
         (|it| it.absolute_limit(Duration::ZERO), "absolute limit", "is zero"),
@@ -88,6 +88,11 @@ fn r54_what_a_stored_session_cannot_serve_is_refused_when_it_is_built() {
         (|it| it.io_timeout(NANO), "", ""),
         (|it| it.fail_fast_after(0), "fail_fast_after", "is zero"),
         (|it| it.fail_fast_after(1), "", ""),
+        (|it| it.bounds(Bounds { bytes: 0, ..Bounds::DEFAULT }), "bounds", "zero"),
+        (|it| it.bounds(Bounds { keys: 0, ..Bounds::DEFAULT }), "bounds", "zero"),
+        (|it| it.bounds(Bounds { key_bytes: 0, ..Bounds::DEFAULT }), "bounds", "zero"),
+        (|it| it.bounds(Bounds { messages: 0, ..Bounds::DEFAULT }), "bounds", "zero"),
+        (|it| it.bounds(Bounds { bytes: 1, keys: 1, key_bytes: 1, messages: 1 }), "", ""),
         (|it| it.cookie(CookieSettings::new("n".repeat(4033))), "cookie name", "no value fits"),
     ];
     for (index, (set, setting, word)) in cases.into_iter().enumerate() {

@@ -6,7 +6,7 @@ use cloakroom::session::{MAX_DEPTH, MAX_VALUE_BYTES};
 use cloakroom::{Error, Key, Session, Value};
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
-use serde::ser::SerializeSeq;
+use serde::ser::{SerializeSeq, SerializeStruct};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -298,4 +298,51 @@ fn s84_a_value_inside_another_counts_towards_the_limits() {
     assert!(serde_json::from_str::<Value>(&deeper).is_err());
     let large = Value::encode("k", &"x".repeat(MAX_VALUE_BYTES - 2)).unwrap();
     assert_eq!(session.insert("k", [&large]).unwrap_err().kind(), "serialize");
+}
+
+/// serde_json's numbers of any precision come to the encoder as text in a struct of this name.
+struct AnyNumber(&'static str);
+
+impl Serialize for AnyNumber {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut number = serializer.serialize_struct("$serde_json::private::Number", 1)?;
+        number.serialize_field("$serde_json::private::Number", self.0)?;
+        number.end()
+    }
+}
+
+#[test]
+fn r19_a_number_beyond_the_floats_is_refused_also_in_text_that_is_kept_as_it_is() {
+    const RAW: Key<Box<RawValue>> = Key::new("k");
+    let session = Session::detached();
+    let beyond = ["1e400", "-1e309", "[1, {\"a\": 1.8e308}]", " 1E999 ", "1e99999999999999999999"];
+    for text in beyond {
+        let raw = RawValue::from_string(text.to_owned()).unwrap();
+        for error in [
+            session.insert("k", &raw).unwrap_err(),
+            session.insert(RAW, &raw).unwrap_err(),
+            session.insert("k", [&raw]).unwrap_err(),
+            session.flash(&raw).unwrap_err(),
+            session.modify("n", |_: &mut u32| ()).and(session.extend([("k", &raw)])).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), "serialize", "{text}");
+        }
+        assert_eq!(Value::from_json(text), None, "{text}");
+        assert!(serde_json::from_str::<Value>(text).is_err(), "{text}");
+    }
+    // Python has integers of any size, and writes them.
+    let large = "9".repeat(400);
+    for text in [
+        "1e308",
+        "-1.7976931348623157e308",
+        "1e-400",
+        "\"1e400\"",
+        "{\"1e400\": \"\\\"1e400\"}",
+        &large,
+    ] {
+        let raw = RawValue::from_string(text.to_owned()).unwrap();
+        session.insert("k", &raw).unwrap();
+        assert_eq!(session.remove("k").unwrap(), Value::from_json(text), "{text}");
+    }
+    assert_eq!(refusal(AnyNumber("1e400")), "a number beyond the largest float");
 }

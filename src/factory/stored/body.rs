@@ -3,6 +3,7 @@
 //! The layout is in FORMATS.md, "Record". Whatever is not exactly that is corrupt: an error, never an empty session
 //! (S73).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -25,8 +26,10 @@ const WAS_RENEWED: u8 = 1 << 4;
 /// Left out of the record of a session whose CSRF token was never renewed.
 const HAS_CSRF: u8 = 1 << 5;
 const HAS_FORMER_CSRF: u8 = 1 << 6;
-/// What no layout has yet.
-const UNKNOWN_FLAGS: u8 = 1 << 7;
+/// A second byte of flags follows the first: few records have any of them.
+const HAS_MORE: u8 = 1 << 7;
+/// In the second byte, whose other bits no layout has yet.
+const WAS_LEFT: u8 = 1;
 /// At the end: CRC-32 of all before it, so that a record that a store cut or changed is not taken for a session.
 const CHECKSUM_BYTES: usize = 4;
 /// Where the hash of the ticket is, in every layout: so whoever has the ticket can end what this version cannot read.
@@ -53,6 +56,8 @@ pub(super) struct Body {
     pub(super) former_csrf: Option<FormerCsrf>,
     /// The session's own limits.
     pub(super) limits: Option<Limits>,
+    /// Whose the entries are, if the session was theirs and is nobody's.
+    pub(super) left: Option<Arc<str>>,
     pub(super) claims: Claims,
     pub(super) entries: Entries,
 }
@@ -72,13 +77,16 @@ pub(super) struct Retired(Vec<[u8; Self::BYTES]>);
 
 impl Retired {
     const BYTES: usize = 8;
-    /// The oldest are forgotten.
+    /// The oldest are forgotten, but for those that may be late.
     const MOST: usize = 8;
+    /// How many there may be where all may be late. Renewals without a pause are no visitor's, and a record stays small.
+    const MOST_LATE: usize = u8::MAX as usize;
 
-    pub(super) fn push(&mut self, ticket: &TicketHash) {
-        if self.0.len() == Self::MOST {
-            self.0.remove(0);
-        }
+    /// Adds the ticket. Where the last renewal was so long ago that a request with one of the others `may_be_late` no more,
+    /// most of them are forgotten.
+    pub(super) fn push(&mut self, ticket: &TicketHash, may_be_late: bool) {
+        let most = if may_be_late { Self::MOST_LATE } else { Self::MOST };
+        self.0.drain(..(self.0.len() + 1).saturating_sub(most));
         self.0.push(Self::beginning(ticket));
     }
 
@@ -112,6 +120,9 @@ impl Body {
         data.put_u32(self.epoch);
         data.put_u32(self.mark);
         data.put_slice(self.ticket.as_bytes());
+        if self.left.is_some() {
+            data.put_u8(WAS_LEFT);
+        }
         if self.renewed != self.created {
             data.put_i64(self.renewed.as_micros());
         }
@@ -132,6 +143,9 @@ impl Body {
             data.put_slice(former.secret.as_bytes());
             data.put_i64(former.until.as_micros());
         }
+        if let Some(left) = &self.left {
+            put_text(&mut data, left.as_bytes());
+        }
         if !self.claims.is_empty() {
             put_claims(&mut data, &self.claims);
         }
@@ -147,14 +161,14 @@ impl Body {
             return None;
         }
         let flags = data.try_get_u8().ok()?;
-        if flags & UNKNOWN_FLAGS != 0 {
-            return None;
-        }
         let has = |flag: u8| flags & flag != 0;
         let created = get_time(&mut data)?;
         let epoch = data.try_get_u32().ok()?;
         let mark = data.try_get_u32().ok()?;
         let ticket = get_hash(&mut data)?;
+        if has(HAS_MORE) && data.try_get_u8().ok()? != WAS_LEFT {
+            return None;
+        }
         let renewed = if has(WAS_RENEWED) { get_time(&mut data)? } else { created };
         let limits =
             if has(HAS_LIMITS) { Some(get_limits(&mut data, has(IS_PERSISTENT))?) } else { None };
@@ -175,6 +189,7 @@ impl Body {
             } else {
                 None
             },
+            left: if has(HAS_MORE) { Some(get_name(&mut data)?) } else { None },
             claims: if has(HAS_CLAIMS) { get_claims(&mut data)? } else { Claims::default() },
             entries: Entries::from_run(data)?,
         })
@@ -201,6 +216,7 @@ impl Body {
         flags |= if self.former.is_some() { HAS_FORMER } else { 0 };
         flags |= if self.csrf.is_some() { HAS_CSRF } else { 0 };
         flags |= if self.former_csrf.is_some() { HAS_FORMER_CSRF } else { 0 };
+        flags |= if self.left.is_some() { HAS_MORE } else { 0 };
         flags |= if self.claims.is_empty() { 0 } else { HAS_CLAIMS };
         flags |= if self.renewed == self.created { 0 } else { WAS_RENEWED };
         flags
@@ -253,10 +269,18 @@ fn put_claims(data: &mut BytesMut, claims: &Claims) {
         data.put_u64(claim.id);
         data.put_i64(claim.until.as_micros());
         for text in [claim.queue.as_bytes(), claim.messages.as_ref()] {
-            data.put_u32(text.len() as u32);
-            data.put_slice(text);
+            put_text(data, text);
         }
     }
+}
+
+fn put_text(data: &mut BytesMut, text: &[u8]) {
+    data.put_u32(text.len() as u32);
+    data.put_slice(text);
+}
+
+fn get_name(data: &mut Bytes) -> Option<Arc<str>> {
+    std::str::from_utf8(&get_text(data)?).ok().map(Arc::from)
 }
 
 fn get_claims(data: &mut Bytes) -> Option<Claims> {
@@ -310,6 +334,7 @@ mod tests {
                 absolute: None,
                 persistent: true,
             }),
+            left: Some("ada".into()),
             claims: Claims::default(),
             entries,
         }
@@ -324,12 +349,20 @@ mod tests {
 
     #[test]
     fn a_record_says_the_same_when_it_is_read_again() {
-        let bare = Body { limits: None, former: None, csrf: None, former_csrf: None, ..body() };
+        let bare = Body {
+            limits: None,
+            former: None,
+            csrf: None,
+            former_csrf: None,
+            left: None,
+            ..body()
+        };
         for body in [body(), with_claim(), bare] {
             let again = Body::decode(body.encode()).expect("what was written can be read");
             assert_eq!(again.encode(), body.encode());
             assert_eq!(again.entries, body.entries);
             assert_eq!(again.limits, body.limits);
+            assert_eq!(again.left, body.left);
             assert_eq!(again.epoch, 7);
             assert_eq!(again.retired.0.len(), if body.former.is_some() { 2 } else { 0 });
         }
@@ -342,6 +375,7 @@ mod tests {
             former: None,
             csrf: None,
             former_csrf: None,
+            left: None,
             entries: Entries::new(),
             ..body()
         };
@@ -353,6 +387,14 @@ mod tests {
         let sum = crc32fast::hash(&expected);
         expected.extend(sum.to_be_bytes());
         assert_eq!(plain.encode(), expected);
+        let left = Body { left: Some("ada".into()), ..plain };
+        expected.truncate(expected.len() - CHECKSUM_BYTES);
+        expected[1] = 0x90;
+        expected.insert(TICKET.end, 1);
+        expected.extend(b"\0\0\0\x03ada");
+        let sum = crc32fast::hash(&expected);
+        expected.extend(sum.to_be_bytes());
+        assert_eq!(left.encode(), expected);
     }
 
     #[test]
@@ -370,7 +412,7 @@ mod tests {
 
     #[test]
     fn s73_another_layout_is_not_guessed_at() {
-        for (at, byte) in [(0, 0), (0, 2), (1, 0x80), (1, 0xff)] {
+        for (at, byte) in [(0, 0), (0, 2), (50, 0), (50, 2), (50, 3), (50, 0x81)] {
             let mut bytes = body().encode().to_vec();
             bytes.truncate(bytes.len() - CHECKSUM_BYTES);
             bytes[at] = byte;
@@ -385,7 +427,7 @@ mod tests {
         for data in [body().encode(), with_claim().encode()] {
             assert!(Body::has_ticket(&data, &hash));
             assert!(!Body::has_ticket(&data, &TicketHash::from_bytes([2; 32])), "the one before");
-            assert!(!Body::has_ticket(&data[1..], &hash) && !Body::has_ticket(&data[..49], &hash));
+            assert!(!Body::has_ticket(&data[2..], &hash) && !Body::has_ticket(&data[..49], &hash));
         }
         assert!(!Body::has_ticket(b"", &hash));
     }

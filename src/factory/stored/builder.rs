@@ -206,8 +206,8 @@ impl<S> StoredBuilder<S> {
     /// Checks all settings.
     ///
     /// # Errors
-    /// [`ConfigError`] for a cookie that browsers would refuse, for a limit of zero, and for every other setting that
-    /// cannot be served as it is given.
+    /// [`ConfigError`] for a cookie that browsers would refuse, for a limit or a bound of zero, and for every other setting
+    /// that cannot be served as it is given.
     pub fn build(mut self) -> Result<StoredFactory<S>, ConfigError>
     where
         S: Store,
@@ -269,6 +269,13 @@ impl Settings {
             "io_timeout",
             "is zero, so that no store could answer in time: give a span of time, or `None` to wait \
              for ever",
+        )?;
+        let Bounds { bytes, keys, key_bytes, messages } = self.bounds;
+        refuse(
+            [bytes, keys, key_bytes, messages].contains(&0),
+            "bounds",
+            "have a zero, so that some writes could never be kept: give how much a session may hold, or take \
+             the rest from `Bounds::DEFAULT`",
         )?;
         refuse(
             self.fail_fast_after == Some(0),

@@ -49,6 +49,7 @@ impl<S: Store> Visit<S> {
             }
             Plan::Replace => self.replace(budget, commit, None).await,
             Plan::ReplaceAndRotate => self.replace(budget, commit, Some(Reason::Age)).await,
+            Plan::ReplaceAndTell => self.replace(budget, commit, Some(Reason::Lifetime)).await,
             Plan::Renew => self.replace(budget, commit, Some(Reason::Rights)).await,
             Plan::Restart => self.replace(budget, commit, Some(Reason::Restart)).await,
             Plan::Remove => {
@@ -84,7 +85,12 @@ impl<S: Store> Visit<S> {
             Origin::Live => Arrival::Live,
         };
         let due = match (arrival, self.anchor.located()) {
-            (Arrival::Live, Some(located)) => self.anchor.inner.due(&located, self.anchor.now()),
+            (Arrival::Live, Some(located)) => {
+                match self.anchor.inner.due(&located, self.anchor.now()) {
+                    Due::Nothing | Due::Touch if commit.wishes().limits.is_some() => Due::Lifetime,
+                    due => due,
+                }
+            }
             _ => Due::Nothing,
         };
         let is_changed = commit.is_marked_changed()
@@ -126,14 +132,13 @@ impl<S: Store> Visit<S> {
 
     async fn create(&self, budget: &Budget, commit: &mut Commit) -> Sent {
         let inner = &self.anchor.inner;
+        if self.is_over_before_begun(commit) {
+            return Ok(self.gone(commit));
+        }
         for _ in 0..CREATE_ATTEMPTS {
             let ticket = Ticket::generate(&*inner.settings.random)?;
             let now = self.anchor.now();
             let mut begun = begun(inner, &ticket, commit, now);
-            if begun.expires_at <= now {
-                // The request took longer than a session may live that began with it.
-                return Ok(self.gone(commit));
-            }
             let created = self.anchor.create(budget, &begun.key, &begun.record()).await?;
             if let Created::Done(version) = created {
                 Arc::make_mut(&mut begun).version = version;
@@ -147,6 +152,9 @@ impl<S: Store> Visit<S> {
 
     /// Keeps the changes, under a new ticket where there is a reason for one.
     async fn replace(&self, budget: &Budget, commit: &mut Commit, reason: Option<Reason>) -> Sent {
+        if reason == Some(Reason::Restart) && self.is_over_before_begun(commit) {
+            return Box::pin(self.overtaken(budget, commit, self.anchor.located(), reason)).await;
+        }
         let renewal = reason.map(|reason| self.renewal(reason)).transpose()?.flatten();
         let renewal = renewal.as_deref();
         let (written, refused) = self.write(budget, commit, renewal).await?;
@@ -226,6 +234,12 @@ impl<S: Store> Visit<S> {
         }
         self.anchor.settle_left(budget, there, commit.claims()).await?;
         Ok(self.gone(commit))
+    }
+
+    /// Whether the request took longer than a session may live that begins with it.
+    fn is_over_before_begun(&self, commit: &Commit) -> bool {
+        let limits = commit.wishes().limits.flatten().unwrap_or(self.anchor.inner.settings.limits);
+        limits.latest_end(commit.now()) <= self.anchor.now()
     }
 
     /// The ticket that takes the place of the old one.

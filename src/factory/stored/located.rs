@@ -14,7 +14,7 @@ use crate::{Error, Timestamp};
 /// How long after a renewal a request with a ticket from before counts as one that was sent before it: it comes from a
 /// browser that has the new ticket or is about to get it. Longer than requests are under way; short, because a browser
 /// that never got the new ticket is without a session for so long.
-const LATE: Duration = Duration::from_secs(30);
+pub(super) const LATE: Duration = Duration::from_secs(30);
 
 /// A record as it was seen last.
 #[derive(Clone)]

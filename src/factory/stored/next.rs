@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::anchor::Unwritten;
 use super::body::{Body, Former, FormerCsrf, Retired};
 use super::claims::Claims;
-use super::located::Located;
+use super::located::{LATE, Located};
 use super::{Event, Inner, Overwrite};
 use crate::random::distinct;
-use crate::session::Commit;
+use crate::session::{Commit, Wishes};
 use crate::store::{Store, StoreKey, Version};
 use crate::ticket::{Ticket, TicketHash};
 use crate::{Entries, Error, Timestamp};
@@ -29,6 +29,8 @@ pub(super) struct Renewal {
 pub(super) enum Reason {
     /// The old one is old enough. It may be good for a moment longer, and another request may be faster to exchange it.
     Age,
+    /// The browser is to be told how long to keep its ticket, and another request has exchanged the one of this one.
+    Lifetime,
     /// The visitor's rights changed: the old one is dead at once.
     Rights,
     /// Another session begins in the place of the old one.
@@ -67,10 +69,14 @@ pub(super) fn next<S: Store>(
     body.limits = wishes.limits.unwrap_or(body.limits);
     if let Some(other) = &wishes.owner {
         owner.clone_from(other);
+        body.left.clone_from(&wishes.left);
     }
     let secret = body.csrf_secret();
     match renewal {
-        Some(renewal) => body.renew(renewal, now, inner.settings.grace),
+        Some(renewal) if body.is_renewed(renewal, wishes) => {
+            body.renew(renewal, now, inner.settings.grace);
+        }
+        Some(_) => {}
         // An owner that was lost without a new ticket: requests from before have its rights no more.
         None if wishes.owner.is_some() => body.epoch = body.epoch.wrapping_add(1),
         None => {}
@@ -187,16 +193,26 @@ fn new_body(ticket: &TicketHash, commit: &Commit) -> Body {
         csrf: wishes.csrf.map(|made| made.secret),
         former_csrf: None,
         limits: wishes.limits.flatten(),
+        left: wishes.left.clone(),
         claims: Claims::default(),
         entries: commit.entries().clone(),
     }
 }
 
 impl Body {
+    /// Whether there is a reason still: another request may have renewed the ticket meanwhile.
+    fn is_renewed(&self, renewal: &Renewal, wishes: &Wishes) -> bool {
+        match renewal.reason {
+            // What is to be told goes with a ticket, and nobody knows the one that the other request made.
+            Reason::Age => wishes.limits.is_some() || self.ticket.is(&renewal.former),
+            Reason::Lifetime => !self.ticket.is(&renewal.former),
+            Reason::Rights | Reason::Restart => true,
+        }
+    }
+
     fn renew(&mut self, renewal: &Renewal, now: Timestamp, grace: Duration) {
         let until = match renewal.reason {
-            Reason::Age if !self.ticket.is(&renewal.former) => return, // another request has renewed it meanwhile
-            Reason::Age => {
+            Reason::Age | Reason::Lifetime => {
                 // No rights changed, so that the forms of open tabs stay good.
                 self.csrf = Some(self.csrf_secret());
                 now.saturating_add(grace)
@@ -209,7 +225,7 @@ impl Body {
             }
         };
         if let Some(former) = self.former.replace(Former { ticket: self.ticket, until }) {
-            self.retired.push(&former.ticket);
+            self.retired.push(&former.ticket, now.since(self.renewed) < LATE);
         }
         self.ticket = renewal.hash;
         self.renewed = now;

@@ -6,12 +6,18 @@ use tokio::task::JoinSet;
 
 use super::located::Located;
 use super::{Inner, StoredFactory};
+use crate::session::MAX_OWNER_BYTES;
 use crate::store::{Cursor, Index, Listed, Scan, Store, StoreKey, Sweep};
 use crate::ticket::Ticket;
 use crate::{Entries, Error, Session, Timestamp};
 
 /// Side by side, so that a store that makes sure of several writes at once does so.
 const REVOKED_AT_ONCE: usize = 32;
+
+/// Whether there can be sessions of this owner: what no session can be given, no store is asked for.
+const fn may_own(owner: &str) -> bool {
+    owner.len() <= MAX_OWNER_BYTES
+}
 
 /// One live session of an owner. What it says of a device is what the application put into it.
 #[derive(Debug, Clone)]
@@ -59,6 +65,9 @@ impl<S: Index> StoredFactory<S> {
     /// # Errors
     /// [`Error::Store`].
     pub async fn sessions_of(&self, owner: &str) -> Result<Vec<OwnedSession>, Error> {
+        if !may_own(owner) {
+            return Ok(Vec::new());
+        }
         let now = self.inner.settings.clock.now();
         let listed =
             self.inner.call(&self.inner.budget(), "listed", self.inner.store.list(owner)).await?;
@@ -72,7 +81,7 @@ impl<S: Index> StoredFactory<S> {
     /// # Errors
     /// [`Error::Store`].
     pub async fn revoke(&self, owner: &str, id: &str) -> Result<bool, Error> {
-        let Some(key) = StoreKey::parse(id) else { return Ok(false) };
+        let Some(key) = StoreKey::parse(id).filter(|_| may_own(owner)) else { return Ok(false) };
         self.inner
             .call(&self.inner.budget(), "revoked", self.inner.store.remove_of(owner, &key))
             .await
@@ -236,6 +245,9 @@ impl<S: Store> Inner<S> {
 
 impl<S: Index> Inner<S> {
     async fn revoke_all_but(&self, owner: &str, keep: Option<&StoreKey>) -> Result<usize, Error> {
+        if !may_own(owner) {
+            return Ok(0);
+        }
         self.call(&self.budget(), "revoked", self.store.remove_all_but(owner, keep)).await
     }
 }

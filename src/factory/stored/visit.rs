@@ -73,7 +73,9 @@ impl<S: Store> Visit<S> {
         let located = visit.anchor.located();
         let server = Server {
             owner: located.as_ref().and_then(|located| located.owner.clone()),
+            left: located.as_ref().and_then(|located| located.body.left.clone()),
             limits: located.as_ref().and_then(|located| located.body.limits),
+            csrf: None,
             has_response: true,
             remote: visit,
         };

@@ -15,11 +15,12 @@ impl Asked {
             Op::SetLimits(limits) => return self.limits = Some(limits),
             Op::Invalidate => {
                 self.empty();
-                (self.wish, self.owner, self.limits) = (Wish::Logout, None, None);
+                (self.wish, self.owner, self.left, self.limits) = (Wish::Logout, None, None, None);
                 return;
             }
             Op::SetOwner(_) => {
-                let other = self.owner.is_some() && self.owner != own.owner;
+                let whose = self.owner.as_ref().or(self.left.as_ref());
+                let other = whose.is_some() && whose != own.owner.as_ref();
                 if other {
                     self.switched = true;
                     self.empty();
@@ -27,9 +28,12 @@ impl Asked {
                     self.wish =
                         if self.wish == Wish::Logout { Wish::Logout } else { Wish::Replace };
                 }
-                (self.owner, self.owner_set) = (own.owner.clone(), true);
+                (self.owner, self.left, self.owner_set) = (own.owner.clone(), None, true);
             }
-            Op::ForgetOwner => (self.owner, self.owner_set) = (None, true),
+            Op::ForgetOwner => {
+                self.left = self.owner.take().or(self.left.take());
+                self.owner_set = true;
+            }
             _ => {}
         }
         if self.wish == Wish::Keep {

@@ -225,7 +225,8 @@ impl State {
             Arrival::Live { session, epoch } => {
                 let has_ended =
                     self.life(session) != Life::Lives || self.seemed_over(asked, session);
-                self.is_late(session, epoch) || has_ended
+                let begins = matches!(asked.wish, Wish::Logout | Wish::Replace);
+                self.is_late(session, epoch) || has_ended || begins && self.is_stillborn(asked)
             }
             Arrival::Late { .. } => true,
             Arrival::Fresh { .. } => self.is_stillborn(asked),

@@ -335,7 +335,12 @@ impl State {
         }
         let age = now - kept.ticket_made.0;
         let due = self.settings.renew_every.is_some_and(|every| age >= every);
-        ensure(due, TABLE, || format!("request {request} gets a new ticket after {age} s"))?;
+        // Its own was exchanged by another request, and limits are said with a ticket.
+        let own = asked.cookie.as_ref().and_then(|cookie| kept.standing(cookie));
+        let told = asked.limits.is_some() && matches!(own, Some(Standing::Grace(..)));
+        ensure(due || told, TABLE, || {
+            format!("request {request} gets a new ticket after {age} s")
+        })?;
         let mut next = Vec::new();
         for until in [now + GRACE, asked.opened_at + GRACE] {
             let becomes = Standing::Grace(asked.opened_at, now, until);

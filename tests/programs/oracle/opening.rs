@@ -170,6 +170,7 @@ impl State {
         asked.view = kept.dict.clone();
         asked.unsure_order = kept.unsure_order;
         asked.owner = kept.owner.clone();
+        asked.left = kept.left.clone();
         asked.csrf = kept.csrf.clone();
         asked.csrf_count = kept.csrf_count;
         Ok(self.with(asked, request))
@@ -194,6 +195,7 @@ impl Asked {
             changes: Vec::new(),
             wish: Wish::Keep,
             owner: None,
+            left: None,
             owner_set: false,
             switched: false,
             undelivered: false,

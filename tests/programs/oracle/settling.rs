@@ -79,7 +79,8 @@ impl State {
         next.push(self);
         for state in &mut next {
             let kept = &mut state.sessions[session];
-            (kept.owner, kept.epoch) = (None, kept.epoch + 1);
+            kept.left = kept.owner.take().or(kept.left.take());
+            kept.epoch += 1;
             kept.use_at(0, state.now);
         }
         next
@@ -107,7 +108,7 @@ impl State {
         kept.renew(ticket, now, asked.opened_at, Standing::Before(asked.opened_at, now));
         kept.epoch += 1;
         if asked.owner_set {
-            kept.owner = asked.owner.clone();
+            (kept.owner, kept.left) = (asked.owner.clone(), asked.left.clone());
         }
         if let (false, Some(limits)) = (end.keep, asked.limits) {
             kept.limits = limits;
@@ -154,6 +155,7 @@ impl State {
         self.sessions.push(Kept {
             id,
             owner: asked.owner.clone(),
+            left: asked.left.clone(),
             dict,
             unsure_order: !asked.own_taken.is_empty(),
             claims: Vec::new(),

@@ -40,6 +40,8 @@ pub struct State {
 pub struct Kept {
     pub id: Option<String>,
     pub owner: Option<String>,
+    /// Whose it was, and what it holds still is, where it is nobody's.
+    pub left: Option<String>,
     pub dict: Dict,
     /// Whether the library's own keys may stand elsewhere than where they were.
     pub unsure_order: bool,
@@ -125,6 +127,7 @@ pub struct Asked {
     pub changes: Vec<Change>,
     pub wish: Wish,
     pub owner: Option<String>,
+    pub left: Option<String>,
     /// `set_owner` was called with another owner than the present one.
     pub switched: bool,
     /// It wanted another ticket, and no response could carry one.
