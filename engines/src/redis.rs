@@ -7,9 +7,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::{Missing, Server, comes_about, free_port, missing, says};
+use crate::{Missing, Server, comes_about, free_port, missing, program, says};
 
 const PACKAGE: &str = "redis-server";
+const PROGRAM: &str = "redis-server";
 /// How many of a cluster's nodes are masters; as many are their replicas.
 const MASTERS: usize = 3;
 const SENTINELS: usize = 3;
@@ -125,10 +126,11 @@ impl RedisCluster {
     pub fn start_with_timeout(timeout: Duration) -> Result<Self, Missing> {
         let timeout = timeout.as_millis().to_string();
         let node = |_| {
-            // By default it is the other port and 10,000, which may be too much.
             let bus = free_port()?.to_string();
             let words = ["--cluster-enabled", "yes", "--cluster-node-timeout", &timeout];
-            server(&[&words[..], &["--cluster-port", &bus]].concat())
+            // By default it is the other port and 10,000, which may be too much: then another one is tried.
+            let place = ["--cluster-port", &bus];
+            server(&[&words[..], if is_older_than_7() { &[] } else { &place }].concat())
         };
         let nodes = (0..2 * MASTERS).map(node).collect::<Result<Vec<_>, _>>()?;
         let cluster = Self { nodes };
@@ -180,6 +182,14 @@ impl RedisCluster {
     fn places(&self) -> Vec<String> {
         self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect()
     }
+}
+
+/// Whether this is a Redis that cannot be told which port its cluster speaks on.
+fn is_older_than_7() -> bool {
+    let version =
+        program(PROGRAM).and_then(|server| Command::new(server).arg("--version").output().ok());
+    let said = version.and_then(|version| String::from_utf8(version.stdout).ok());
+    said.is_some_and(|said| said.contains(" v=6."))
 }
 
 /// Whether a node knows of a whole cluster, and its replica, or its master, is there.
@@ -255,7 +265,7 @@ fn sentinel(master: u16) -> Result<Server, Missing> {
         );
         // It will complain of what is missing.
         let _ = fs::write(&settings, text);
-        ("redis-server".into(), vec![settings.display().to_string(), "--sentinel".into()])
+        (PROGRAM.into(), vec![settings.display().to_string(), "--sentinel".into()])
     })?;
     server.wait_until(answers)?;
     Ok(server)
@@ -270,7 +280,7 @@ fn server(more: &[&str]) -> Result<Server, Missing> {
         words.extend(["--port".into(), port.to_string()]);
         words.extend(["--dir".into(), folder.display().to_string()]);
         words.extend(more.iter().map(|word| (*word).to_owned()));
-        ("redis-server".into(), words)
+        (PROGRAM.into(), words)
     })?;
     server.wait_until(answers)?;
     Ok(server)

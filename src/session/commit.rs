@@ -366,7 +366,7 @@ impl Commit {
     pub(crate) fn must_be_kept(&self) -> bool {
         let Work { usage, wishes, changes, claims, .. } = &*self.work;
         let is_changed = usage.begins_anew() || !changes.is_empty() || !claims.is_empty();
-        is_changed || usage.handled || wishes.has_any()
+        is_changed || usage.marked || usage.handled || wishes.has_any()
     }
 }
 

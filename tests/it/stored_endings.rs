@@ -3,6 +3,7 @@
 use std::future::{Future, pending};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use cloakroom::session::{Gone, Standing};
 use cloakroom::store::{MemoryStore, StoreErrorKind};
@@ -156,28 +157,46 @@ async fn s69_half_of_a_handler_s_changes_is_not_kept() {
     assert_eq!(stored.store.counts().records, 1);
 }
 
+fn panics() -> Result<Response<String>, std::convert::Infallible> {
+    panic!("on purpose")
+}
+
+/// A request whose handler does this and panics, and what is left to be done of it.
+async fn panic_after(stored: &Stored, cookie: &str, act: fn(&Session)) {
+    let (layer, request) = (SessionLayer::new(stored.sessions.clone()), with_cookie(cookie));
+    let panicked = tokio::spawn(async move {
+        let service = service_fn(|request| async move {
+            act(&Session::of(&request).await.unwrap());
+            panics()
+        });
+        layer.layer(service).call(request).await.map(drop)
+    });
+    assert!(panicked.await.unwrap_err().is_panic());
+    settle().await;
+}
+
+#[tokio::test]
+async fn r16_s72_a_session_that_was_marked_is_written_though_its_handler_panics() {
+    for keep in [true, false] {
+        let stored = Stored::with(|builder| builder.keep_on_error(keep));
+        let cookie = stored.begin().await;
+        stored.clock.advance(Duration::from_secs(700));
+        panic_after(&stored, &cookie, |session| session.changed().unwrap()).await;
+        stored.clock.advance(Duration::from_secs(700));
+        assert_eq!(stored.look(&cookie).await, if keep { "n=0" } else { "" });
+    }
+}
+
 #[tokio::test]
 async fn s19_s72_a_panic_keeps_neither_a_login_nor_what_goes_with_it() {
     for keep in [true, false] {
         let stored = Stored::with(|builder| builder.keep_on_error(keep));
         let cookie = stored.begin().await;
-        let sessions = stored.sessions.clone();
-        let request = with_cookie(&*cookie);
-        let panicked = tokio::spawn(async move {
-            let service = service_fn(|request| async move {
-                let session = Session::of(&request).await.unwrap();
-                session.insert("n", 1).unwrap();
-                session.set_owner("ada").unwrap();
-                if !session.is_empty() {
-                    panic!("on purpose");
-                }
-                Ok::<_, std::convert::Infallible>(Response::<String>::default())
-            });
-            let layer = cloakroom::SessionLayer::new(sessions);
-            tower::Layer::layer(&layer, service).call(request).await.map(drop)
-        });
-        assert!(panicked.await.unwrap_err().is_panic());
-        settle().await;
+        panic_after(&stored, &cookie, |session| {
+            session.insert("n", 1).unwrap();
+            session.set_owner("ada").unwrap();
+        })
+        .await;
         assert_eq!(stored.look(&cookie).await, "n=0", "the old ticket is good");
         assert!(stored.sessions.sessions_of("ada").await.unwrap().is_empty());
     }

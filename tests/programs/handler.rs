@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use crate::history::{Did, Event, Facts, Own, Saw, What};
 use crate::paced::{Paced, gate};
 use crate::program::{Ending, KEYS, OWNERS, Op, QUEUES, Script};
-use crate::run::limits;
+use crate::run::{START, limits};
 
 /// A handler's way to say that it failed.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub struct Notes {
     /// Distinguishes the owners of this program from those of others in the same file.
     pub program: u64,
     pub count: Cell<usize>,
+    pub now: Cell<u64>,
     pub events: RefCell<Vec<Event>>,
     pub handle: RefCell<Option<SessionHandle>>,
     /// The session that each browser was last seen with, and whose it was.
@@ -46,6 +47,7 @@ impl Notes {
             rooms,
             program,
             count: Cell::new(0),
+            now: Cell::new(START),
             events: RefCell::default(),
             handle: RefCell::default(),
             seen: RefCell::default(),
@@ -85,7 +87,7 @@ pub async fn handle(
     notes: Rc<Notes>,
 ) -> Result<Response<String>, Failed> {
     gate().await;
-    let start = notes.tick();
+    let (start, asked_at) = (notes.tick(), notes.now.get());
     let session = Session::of(&head).await.expect("a store that works opens every session");
     let facts = Facts {
         is_new: session.is_new(),
@@ -98,7 +100,7 @@ pub async fn handle(
         notes.seen.borrow_mut().insert(script.browser, (id.clone(), owner.clone()));
     }
     notes.requests.borrow_mut().insert(request, (session.clone(), None));
-    notes.note(start, What::Opened { request, browser: script.browser, cookie, facts });
+    notes.note(start, What::Opened { request, browser: script.browser, cookie, asked_at, facts });
     for op in &script.ops {
         gate().await;
         let start = notes.tick();

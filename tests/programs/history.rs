@@ -20,8 +20,8 @@ pub struct Event {
 pub enum What {
     /// The clock went on by so many seconds.
     Waited(u64),
-    /// A handler asked for its session, and got it.
-    Opened { request: usize, browser: usize, cookie: Option<Rc<str>>, facts: Facts },
+    /// A handler asked for its session at this time, and got it.
+    Opened { request: usize, browser: usize, cookie: Option<Rc<str>>, asked_at: u64, facts: Facts },
     /// An operation of a request, and what it gave.
     Did { request: usize, op: Op, did: Did, own: Own },
     /// The handler had answered at `start`, and the response was there at `end`.
@@ -114,7 +114,7 @@ impl fmt::Display for Event {
         write!(out, "  {:>3}-{:<3} ", self.start, self.end)?;
         match &self.what {
             What::Waited(seconds) => write!(out, "{seconds} s pass"),
-            What::Opened { request, browser, cookie, facts } => write!(
+            What::Opened { request, browser, cookie, facts, .. } => write!(
                 out,
                 "request {request} of browser {browser} opened, cookie {}: {}{}owner {:?}, id {}",
                 short(cookie.as_deref()),

@@ -151,7 +151,6 @@ struct Stage<'a> {
     notes: Rc<Notes>,
     /// Value and, if it is kept, until when.
     jars: Vec<Option<(Rc<str>, Option<u64>)>>,
-    now: u64,
     scripts: Vec<Script>,
     under_way: Vec<Option<OnTheWay>>,
     sent: Vec<bool>,
@@ -168,7 +167,6 @@ impl<'a> Stage<'a> {
             clock,
             notes,
             jars: vec![None; 2],
-            now: START,
             scripts: program.requests.clone(),
             under_way: program.requests.iter().map(|_| None).collect(),
             sent: vec![false; program.requests.len()],
@@ -245,7 +243,7 @@ impl<'a> Stage<'a> {
 
     fn cookie(&self, browser: usize) -> Option<Rc<str>> {
         let (value, until) = self.jars[browser].as_ref()?;
-        until.is_none_or(|until| until > self.now).then(|| value.clone())
+        until.is_none_or(|until| until > self.notes.now.get()).then(|| value.clone())
     }
 
     fn send_with(&mut self, request: usize, script: Rc<Script>, cookie: Option<Rc<str>>) {
@@ -305,7 +303,7 @@ impl<'a> Stage<'a> {
             body: response.map(Response::into_body).unwrap_or_default(),
         };
         for cookie in &answer.cookies {
-            let until = cookie.max_age.map(|seconds| self.now + seconds);
+            let until = cookie.max_age.map(|seconds| self.notes.now.get() + seconds);
             self.jars[browser] = cookie.value.clone().map(|value| (value, until));
             self.tickets.extend(cookie.value.clone().filter(|it| !self.tickets.contains(it)));
         }
@@ -321,7 +319,7 @@ impl<'a> Stage<'a> {
     }
 
     fn wait(&mut self, seconds: u64) {
-        self.now += seconds;
+        self.notes.now.set(self.notes.now.get() + seconds);
         self.clock.advance(Duration::from_secs(seconds));
         let now = self.notes.tick();
         self.notes.note(now, What::Waited(seconds));

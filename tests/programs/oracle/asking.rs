@@ -2,7 +2,9 @@
 
 use serde_json::Value as Json;
 
-use super::dict::{Change, Dict, Value, is_reserved, numbers, queue_key, replay, same_messages};
+use super::dict::{
+    Change, QUEUE_KEYS, Value, is_reserved, numbers, queue_key, replay, same_messages,
+};
 use super::operating::{ONCE, TABLE};
 use super::state::{Asked, Wish};
 use super::{Breach, ensure};
@@ -43,11 +45,10 @@ impl Asked {
     }
 
     /// A new and empty session from here on.
-    fn empty(&mut self) {
-        self.view = Dict::default();
+    pub(super) fn empty(&mut self) {
+        (self.base, self.view) = Default::default();
         self.changes.clear();
         self.own.clear();
-        self.own_taken.clear();
         (self.csrf, self.csrf_new, self.forced) = (None, false, false);
         (self.read, self.perhaps_read) = (Vec::new(), Vec::new());
     }
@@ -160,7 +161,7 @@ impl Asked {
     }
 
     fn keys(&mut self, did: &Did) -> Result<(), Breach> {
-        KEYS.iter().for_each(|key| self.note_read(key, false));
+        KEYS.into_iter().chain(QUEUE_KEYS).for_each(|key| self.note_read(key, false));
         let expected: Vec<&str> = self.view.0.iter().map(|(key, _)| *key).collect();
         let Did::Keys(seen) = did else {
             return Err(Breach::new(TABLE, format!("keys gave {did:?}")));
@@ -179,7 +180,6 @@ impl Asked {
     }
 
     fn pop_item(&mut self, did: &Did) -> Result<(), Breach> {
-        KEYS.iter().for_each(|key| self.note_read(key, false));
         let Did::Pair(pair) = did else {
             return Err(Breach::new(TABLE, format!("pop_item gave {did:?}")));
         };
@@ -204,8 +204,7 @@ impl Asked {
             format!("pop_item gave {seen}={value} of {:?}", self.view.0)
         })?;
         self.own.retain(|(queue, _)| *queue != key);
-        // What was taken out of a queue goes with it.
-        self.own_taken.iter_mut().filter(|it| it.0 == key).for_each(|it| it.2 = true);
+        self.note_read(key, false);
         self.change(Change::Remove(key));
         Ok(())
     }
@@ -218,8 +217,7 @@ pub fn changes_key(change: &Change, key: &str) -> bool {
         Change::Set(own, _)
         | Change::SetIfAbsent(own, _)
         | Change::Remove(own)
-        | Change::Add(own, _)
-        | Change::Push(own, _)
-        | Change::PushUnique(own, _) => *own == key,
+        | Change::Add(own, _) => *own == key,
+        Change::Push(..) | Change::PushUnique(..) | Change::Take(..) => false,
     }
 }

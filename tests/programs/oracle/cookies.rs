@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value as Json;
 
-use super::dict::{Dict, is_reserved, queue_key};
+use super::dict::{Change, Dict, is_reserved, queue_key};
 use super::operating::ONCE;
 use super::state::{Arrival, Asked};
 use super::{Breach, ensure};
@@ -60,8 +60,6 @@ struct Visit {
     /// What was written may have made no difference.
     perhaps_wrote: bool,
     invalidated: bool,
-    popped: Vec<(&'static str, Vec<u64>)>,
-    cleared: bool,
 }
 
 pub fn judge(program: &Program, events: &[Event]) -> Result<(), Breach> {
@@ -85,7 +83,7 @@ impl Oracle {
     fn sees(&mut self, what: &What) -> Result<(), Breach> {
         match what {
             What::Waited(seconds) => self.now += seconds,
-            What::Opened { request, browser, cookie, facts } => {
+            What::Opened { request, browser, cookie, facts, .. } => {
                 self.opened(*request, *browser, cookie.clone(), facts)?;
             }
             What::Did { request, op, did, .. } => {
@@ -130,7 +128,8 @@ impl Oracle {
         let mut asked = Asked::new(browser, cookie, Arrival::Fresh { expired }, now);
         let mut token = Token::Absent;
         if let Some(bag) = bag.as_ref().filter(|_| !expired) {
-            (asked.view, asked.unsure_order) = (bag.dict.clone(), true);
+            (asked.base, asked.view) = (bag.dict.clone(), bag.dict.clone());
+            asked.unsure_order = true;
             token = bag.token.clone();
         }
         let visit = Visit {
@@ -142,8 +141,6 @@ impl Oracle {
             wrote_more: false,
             perhaps_wrote: false,
             invalidated: false,
-            popped: Vec::new(),
-            cleared: false,
         };
         self.visits.insert(request, visit);
         Ok(())
@@ -207,9 +204,8 @@ impl Visit {
             }
             Op::Invalidate => {
                 self.writes(true);
-                self.asked.view = Dict::default();
-                (self.invalidated, self.cleared) = (true, true);
-                self.popped.clear();
+                self.asked.empty();
+                self.invalidated = true;
                 self.token = self.token.without();
                 return ensure(*did == Did::Unit, NOTHING, || format!("invalidate gave {did:?}"));
             }
@@ -221,8 +217,7 @@ impl Visit {
         }
         if op == Op::Clear {
             // What was taken is gone with it, whoever saw it.
-            self.cleared = true;
-            self.popped.clear();
+            self.asked.changes.push(Change::Clear);
             self.token = self.token.without();
         }
         if matches!(did, Did::Pair(Some((key, _))) if key == TOKEN_KEY) {
@@ -269,7 +264,7 @@ impl Visit {
         if !waiting.is_empty() {
             self.writes(true);
             self.asked.view.remove(key);
-            self.popped.push((key, waiting));
+            self.asked.changes.extend(waiting.into_iter().map(|it| Change::Take(key, it)));
         }
         Ok(())
     }
@@ -310,7 +305,7 @@ impl Visit {
     ) -> Result<(), Breach> {
         let content = !self.asked.view.0.is_empty()
             || self.token != Token::Absent
-            || self.popped.iter().any(|(_, messages)| !messages.is_empty());
+            || !self.asked.left(false).0.is_empty();
         let had_one = self.bag.is_some();
         if self.invalidated && (!content || !kept) {
             return ensure(
@@ -338,12 +333,7 @@ impl Visit {
 
     /// What the cookie that went out has to hold.
     fn leaves(&self, seen: bool, now: u64, kept: bool) -> Bag {
-        let mut dict = self.asked.view.clone();
-        if !seen {
-            for (queue, messages) in self.popped.iter().rev() {
-                dict.give_back(queue, messages);
-            }
-        }
+        let mut dict = self.asked.left(seen);
         let (mut token, opened) = (self.token.clone(), self.asked.opened_at);
         if !kept {
             (dict, token) = (Dict::default(), self.token.without());

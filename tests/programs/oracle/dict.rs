@@ -22,9 +22,11 @@ impl PartialEq<Json> for Value {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dict(pub Vec<(&'static str, Value)>);
 
-/// The session key of a flash queue.
+/// The session keys of the flash queues.
+pub const QUEUE_KEYS: [&str; 2] = ["_f_", "_f_q"];
+
 pub const fn queue_key(queue: usize) -> &'static str {
-    ["_f_", "_f_q"][queue]
+    QUEUE_KEYS[queue]
 }
 
 /// Whether the library keeps something of its own under this key.
@@ -139,6 +141,8 @@ pub enum Change {
     Add(&'static str, u64),
     Push(&'static str, u64),
     PushUnique(&'static str, u64),
+    /// A message that waited was taken, to be shown.
+    Take(&'static str, u64),
 }
 
 /// What these changes may make of a dictionary that is perhaps not the one they were first made to.
@@ -178,6 +182,7 @@ fn replay_one(dict: &Dict, change: &Change, next: &mut Vec<Dict>) {
                 done.push(key, message);
             }
         }
+        Change::Take(key, message) => drop(done.take(key, &[message])),
     }
     if !next.contains(&done) {
         next.push(done);

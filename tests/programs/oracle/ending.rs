@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::dict::Change;
-use super::state::{Arrival, Asked, Kept, Life, Standing, State, Wish};
+use super::dict::{Change, QUEUE_KEYS};
+use super::state::{Arrival, Asked, Life, Standing, State, Wish};
 use super::{Breach, Outcome, ensure};
 use crate::history::{Answer, Sent};
 use crate::program::{Ending, KEYS, Lifetime};
@@ -63,13 +63,12 @@ impl Asked {
             || self.limits.is_some()
             || self.owner_set
             || !self.changes.is_empty()
-            || !self.own_taken.is_empty()
             || self.wish != Wish::Keep
     }
 
-    /// Messages that were pushed and taken here, and that nobody saw.
-    pub(super) fn unseen(&self, end: End) -> bool {
-        !end.seen && self.own_taken.iter().any(|(_, _, cleared)| !cleared)
+    /// The same of a new session, with the messages that were pushed and taken here if nobody saw them.
+    pub(super) fn leaves_content(&self, end: End) -> bool {
+        self.has_content() || !self.left(end.seen).0.is_empty()
     }
 
     pub(super) fn has_changes(&self) -> bool {
@@ -122,11 +121,16 @@ impl State {
         if too_old && out == Out::Nothing && (end.failed || !end.delivered) {
             fitting.push(self.clone());
         }
-        for state in self.commits(request, &asked, end, &out)? {
-            match state.persistence(request, sent) {
-                Ok(()) => fitting.push(state),
-                Err(breach) => refused = Some(breach),
+        match self.commits(request, &asked, end, &out) {
+            Ok(states) => {
+                for state in states {
+                    match state.persistence(request, sent) {
+                        Ok(()) => fitting.push(state),
+                        Err(breach) => refused = Some(breach),
+                    }
+                }
             }
+            Err(breach) => refused = Some(breach),
         }
         refused.filter(|_| fitting.is_empty()).map_or(Ok(fitting), Err)
     }
@@ -159,7 +163,7 @@ impl State {
     pub(super) fn may_be_too_old(&self, asked: &Asked, limits: Option<Lifetime>) -> bool {
         let Arrival::Live { session, .. } = asked.arrival else { return false };
         let absolute = limits.unwrap_or(self.settings.lifetime).absolute;
-        self.now >= self.sessions[session].created.0 + absolute
+        self.now >= self.sessions[session].created + absolute
     }
 
     fn end_of(&self, ending: Ending) -> End {
@@ -202,7 +206,7 @@ impl State {
     /// Whether this request overwrites what another one wrote: perhaps, and certainly.
     pub(super) fn overwrites(&self, asked: &Asked, session: usize) -> (bool, bool) {
         let (mut perhaps, mut surely) = (false, false);
-        for key in KEYS {
+        for key in KEYS.into_iter().chain(QUEUE_KEYS) {
             let there = self.sessions[session].dict.get(key);
             let mut touching =
                 asked.changes.iter().filter(|it| super::asking::changes_key(it, key));
@@ -223,8 +227,7 @@ impl State {
     fn was_gone(mut self, request: usize, asked: &Asked, end: End, out: &Out) -> Outcome {
         let justified = match asked.arrival {
             Arrival::Live { session, epoch } => {
-                let has_ended =
-                    self.life(session) != Life::Lives || self.seemed_over(asked, session);
+                let has_ended = self.life(session) != Life::Lives;
                 let begins = matches!(asked.wish, Wish::Logout | Wish::Replace);
                 self.is_late(session, epoch) || has_ended || begins && self.is_stillborn(asked)
             }
@@ -253,12 +256,6 @@ impl State {
     pub(super) fn is_stillborn(&self, asked: &Asked) -> bool {
         let limits = asked.limits.flatten().unwrap_or(self.settings.lifetime);
         self.now >= asked.opened_at + limits.absolute
-    }
-
-    /// Known: a request judges its session's end as it was when it came, though others have used it since.
-    fn seemed_over(&self, asked: &Asked, session: usize) -> bool {
-        let kept = Kept { used: asked.used, ..self.sessions[session].clone() };
-        kept.life(&self.settings, self.now) != Life::Lives
     }
 
     fn commits(mut self, request: usize, asked: &Asked, end: End, out: &Out) -> Outcome {
@@ -315,8 +312,8 @@ impl State {
         let fits = match max_age {
             Some(seconds) => {
                 limits.persistent
-                    && self.now + seconds >= created.0 + limits.absolute
-                    && opened + seconds <= created.1 + limits.absolute
+                    && self.now + seconds >= created + limits.absolute
+                    && opened + seconds <= created + limits.absolute
             }
             None => !limits.persistent,
         };
@@ -345,9 +342,7 @@ impl State {
                 ensure(!its_own, JAR, || {
                     format!("response {request} replaces a newer cookie of a live session")
                 })?;
-                // Known: a request that is under way for longer than the absolute limit of the persistent session that
-                // it makes sends a cookie for 0 s, which takes a newer one away.
-                ensure(sent.is_some() || asked.stillborn, SIGNED_OUT, || {
+                ensure(sent.is_some(), SIGNED_OUT, || {
                     format!(
                         "response {request} has its browser forget a newer cookie of a live session"
                     )

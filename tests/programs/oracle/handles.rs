@@ -132,7 +132,11 @@ impl State {
 
     fn reloads(mut self, handle: &Handle, did: &Did) -> Outcome {
         let mut handle = handle.clone();
-        if let Some(sessions) = self.stands(&handle, "reload", did)? {
+        let sessions = self.stands(&handle, "reload", did)?;
+        if matches!(did, Did::Failed(_)) {
+            return Ok(vec![self]);
+        }
+        if let Some(sessions) = sessions {
             let mut next = Vec::new();
             for session in sessions {
                 let mut state = self.clone();

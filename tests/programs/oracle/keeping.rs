@@ -6,7 +6,6 @@ use super::dict::Change;
 use super::ending::{End, Out, REFUSE};
 use super::state::{Asked, Life, Standing, State, Wish};
 use super::{Outcome, ensure};
-use crate::program::GRACE;
 
 pub const ONE_THING: &str = "a login and its cookie are one thing: either the old ticket still opens the old session, or \
                              the new one is in that response, whatever its status";
@@ -28,8 +27,8 @@ impl State {
         out: &Out,
         expired: bool,
     ) -> Outcome {
-        let content = asked.has_content() || asked.unseen(end);
-        // Limits count from when the request began: what it makes may be over before it is made, and so is its cookie.
+        let content = asked.leaves_content(end);
+        // Limits count from when the request began: what it makes may be over before it is made, and has no cookie.
         let too_late = self.is_stillborn(asked);
         let must = end.delivered && end.keep && content && !too_late;
         let may = asked.may_have_content() && (end.delivered || end.left == Some(true));
@@ -46,17 +45,14 @@ impl State {
                 ensure(!must, MADE, || {
                     format!("request {request} left {:?}, and has no ticket", asked.view.0)
                 })?;
-                let forgets = (expired && asked.wish == Wish::Logout) || too_late;
+                let forgets = expired && asked.wish == Wish::Logout;
                 ensure(*out == Out::Nothing || forgets, TABLE, || {
                     format!("request {request} had no session, and is told to forget it")
                 })?;
-                if let Some(noted) = self.requests.get_mut(&request) {
-                    noted.stillborn = too_late;
-                }
                 let mut not_made = self.clone();
                 not_made.settle_handle(request, None);
                 let mut next = vec![not_made];
-                if (end.left == Some(true) || *out == Out::Removal && too_late) && may {
+                if (end.left == Some(true) || too_late) && may {
                     let session = self.create(asked, end, None, None)?;
                     self.settle_handle(request, Some(session));
                     next.push(self);
@@ -82,7 +78,7 @@ impl State {
         } else {
             self.sessions[session].ended = Some("by a logout");
         }
-        let content = asked.has_content() || asked.unseen(end);
+        let content = asked.leaves_content(end);
         let must = end.delivered && end.keep && content && !was_over;
         match out {
             Out::Ticket(ticket) => {
@@ -103,10 +99,11 @@ impl State {
                 ensure(*out == Out::Removal || was_over || !end.delivered, FORGET, || {
                     format!("request {request} logged out, and its browser is not told")
                 })?;
-                self.settle_handle(request, None);
                 let mut next = vec![self.clone()];
+                next[0].settle_handle(request, None);
                 if end.left == Some(true) && asked.may_have_content() {
-                    self.create(asked, end, None, place)?;
+                    let made = self.create(asked, end, None, place)?;
+                    self.settle_handle(request, Some(made));
                     next.push(self);
                 }
                 Ok(next)
@@ -136,16 +133,17 @@ impl State {
         ensure(!must && (*out == Out::Nothing || !lives), ONE_THING, || {
             format!("request {request} signed in {:?}, and has no ticket", asked.owner)
         })?;
+        if end.left == Some(true) {
+            let mut done = self.clone();
+            done.sessions[session].ended = Some("by the login of another");
+            let made = done.create(asked, end, None, Some(session))?;
+            done.settle_handle(request, Some(made));
+            next.push(done);
+        }
         self.settle_handle(request, None);
         next.extend(self.clone().with_wishes_alone(asked, session));
         if asked.owner.is_none() {
             next.extend(self.clone().without_owner(asked, session, End { keep: false, ..end }));
-        }
-        if end.left == Some(true) {
-            let mut done = self.clone();
-            done.sessions[session].ended = Some("by the login of another");
-            done.create(asked, end, None, Some(session))?;
-            next.push(done);
         }
         next.push(self);
         Ok(next)
@@ -159,12 +157,10 @@ impl State {
         out: &Out,
         session: usize,
     ) -> Outcome {
-        if end.keep && end.delivered && self.settings.refuse {
-            let (_, surely) = self.overwrites(asked, session);
-            ensure(!surely, REFUSE, || {
-                format!("request {request} overwrote what it had not seen")
-            })?;
-        }
+        let (_, must_be_refused) = self.refuses(asked, session);
+        ensure(!(must_be_refused && end.keep && end.delivered), REFUSE, || {
+            format!("request {request} overwrote what it had not seen")
+        })?;
         let mut next = Vec::new();
         if let Out::Ticket(ticket) = out {
             ensure(self.session_of(ticket).is_none(), ONE_THING, || {
@@ -183,11 +179,10 @@ impl State {
         ensure(!must && (*out == Out::Nothing || !lives), ONE_THING, || {
             format!("request {request} was renewed, and has no ticket")
         })?;
-        if asked.owner_set && asked.owner.is_none() {
+        let loses_owner = asked.owner_set && asked.owner.is_none();
+        if loses_owner {
             next.extend(self.clone().without_owner(asked, session, end));
-            next.iter_mut().for_each(|state| state.settle_handle(request, Some(session)));
         }
-        self.settle_handle(request, None);
         if end.left == Some(true) {
             let changes: &[Change] = if end.keep { &asked.changes } else { &[] };
             for mut state in self.clone().with_changes(asked, changes, session, end) {
@@ -195,8 +190,12 @@ impl State {
                 next.push(state);
             }
         }
-        next.extend(self.clone().with_wishes_alone(asked, session));
-        next.push(self);
+        next.iter_mut().for_each(|state| state.settle_handle(request, Some(session)));
+        self.settle_handle(request, None);
+        if !(loses_owner && lives) {
+            next.extend(self.clone().with_wishes_alone(asked, session));
+            next.push(self);
+        }
         Ok(next)
     }
 
@@ -265,28 +264,30 @@ impl State {
         out: &Out,
         session: usize,
     ) -> Outcome {
+        if self.life(session) == Life::Over {
+            return self.keeps_late(request, asked, end, out);
+        }
         let lives = self.life(session) == Life::Lives;
-        ensure(*out != Out::Removal || !lives, SIGNED_OUT, || {
-            format!("request {request} has a live session, and is told to forget it")
+        ensure(*out != Out::Removal, SIGNED_OUT, || {
+            format!("request {request} is told to forget a session that it did not end")
         })?;
         self.settle_handle(request, None);
-        if end.keep && end.delivered && self.settings.refuse {
-            let (_, surely) = self.overwrites(asked, session);
-            ensure(!surely, REFUSE, || {
-                format!("request {request} overwrote what it had not seen")
-            })?;
-        }
+        let (refused, must_be) = self.refuses(asked, session);
+        ensure(!(must_be && end.keep && end.delivered), REFUSE, || {
+            format!("request {request} overwrote what it had not seen")
+        })?;
         let mut next = Vec::new();
-        let perhaps = end.left.is_some() || end.answerless || (!lives && !end.delivered);
-        if !end.keep || perhaps || *out == Out::Removal {
+        // Without a response nobody is told of a refusal, or that nothing was kept.
+        let perhaps = end.left.is_some() || end.answerless || !end.delivered && (refused || !lives);
+        if !end.keep || perhaps {
             next.push(self.clone());
             next.extend(self.clone().with_wishes_alone(asked, session));
         }
-        if end.keep && *out != Out::Removal {
+        if end.keep && !must_be {
             next.extend(self.with_changes(asked, &asked.changes, session, end));
         }
         for state in &mut next {
-            state.touches(asked, session, end);
+            state.touches(asked, session, end, lives);
         }
         if end.left == Some(true) {
             let renewed: Vec<Self> =
@@ -305,12 +306,17 @@ impl State {
         }
     }
 
+    /// Whether this request is refused for what it overwrites: perhaps, and certainly.
+    fn refuses(&self, asked: &Asked, session: usize) -> (bool, bool) {
+        if self.settings.refuse { self.overwrites(asked, session) } else { (false, false) }
+    }
+
     /// A periodic renewal whose ticket went to a client that had left.
     fn rotated(&self, asked: &Asked, session: usize) -> Option<Self> {
         let (now, mut state) = (self.now, self.clone());
         let kept = &mut state.sessions[session];
         let is_due = now - kept.ticket_made.0 >= self.settings.renew_every?;
-        let becomes = Standing::Grace(asked.opened_at, now, now + GRACE);
+        let becomes = Standing::Grace(asked.opened_at, now);
         kept.renew(None, now, asked.opened_at, becomes);
         is_due.then_some(state)
     }
@@ -341,17 +347,8 @@ impl State {
         ensure(due || told, TABLE, || {
             format!("request {request} gets a new ticket after {age} s")
         })?;
-        let mut next = Vec::new();
-        for until in [now + GRACE, asked.opened_at + GRACE] {
-            let becomes = Standing::Grace(asked.opened_at, now, until);
-            let mut state = self.clone();
-            let kept = &mut state.sessions[session];
-            kept.renew(Some(ticket.clone()), now, asked.opened_at, becomes);
-            if !next.contains(&state) {
-                next.push(state);
-            }
-        }
-        self.sessions.clear();
-        Ok(next)
+        let becomes = Standing::Grace(asked.opened_at, now);
+        self.sessions[session].renew(Some(ticket.clone()), now, asked.opened_at, becomes);
+        Ok(vec![self])
     }
 }

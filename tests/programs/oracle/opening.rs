@@ -6,6 +6,7 @@ use super::dict::Dict;
 use super::state::{Arrival, Asked, BY_AGE, Life, SHORTLY, Standing, State, Wish};
 use super::{Breach, Outcome, ensure};
 use crate::history::Facts;
+use crate::program::GRACE;
 
 const ENDED: &str = "S64: What was ended stays ended: a slower request revives nothing, sends no cookie, and the \
                      application sees it.";
@@ -35,6 +36,7 @@ impl State {
         request: usize,
         browser: usize,
         cookie: Option<Rc<str>>,
+        asked_at: u64,
         facts: &Facts,
     ) -> Outcome {
         let ways = self.ways(cookie.as_deref());
@@ -51,7 +53,9 @@ impl State {
             return Err(Breach::new(LOST, format!("request {request} found no session")));
         }
         if !facts.is_new && ways.live {
-            next.push(self.clone().opened_live(request, browser, cookie.clone(), facts, &ways)?);
+            let asked =
+                Asked::new(browser, cookie.clone(), Arrival::Fresh { expired: false }, asked_at);
+            next.push(self.clone().opened_live(request, asked, facts, &ways)?);
         }
         if let (true, true, Some(session)) = (ways.late, facts.is_new, ways.session) {
             ensure(facts.owner.is_none() && facts.id.is_none(), DEAD, || {
@@ -61,9 +65,8 @@ impl State {
                 )
             })?;
             let arrival = Arrival::Late { session };
-            next.push(
-                self.clone().with(Asked::new(browser, cookie.clone(), arrival, self.now), request),
-            );
+            let asked = Asked::new(browser, cookie.clone(), arrival, asked_at);
+            next.push(self.clone().with(asked, request));
         }
         if facts.is_new && ways.fresh {
             ensure(facts.owner.is_none() && facts.id.is_none(), NEW, || {
@@ -77,12 +80,10 @@ impl State {
                 state.sessions[session].ended = Some(BY_AGE);
             }
             let arrival = Arrival::Fresh { expired: ways.expired };
-            // It asked for the time before it asked the store.
-            let (now, in_order) = (facts.created, state.in_order);
-            ensure(if in_order { now == state.now } else { now <= state.now }, NEW, || {
-                format!("request {request} began at {now}, and not at {}", state.now)
+            ensure(facts.created == asked_at, NEW, || {
+                format!("request {request} began at {}, and not at {asked_at}", facts.created)
             })?;
-            next.push(state.with(Asked::new(browser, cookie, arrival, now), request));
+            next.push(state.with(Asked::new(browser, cookie, arrival, asked_at), request));
         }
         Ok(next)
     }
@@ -110,13 +111,13 @@ impl State {
         ways.shut = DEAD;
         match standing {
             Standing::Current => (ways.live, ways.fresh) = (true, life == Life::Perhaps),
-            Standing::Grace(_, _, until) if self.now < until => {
+            Standing::Grace(from, _) if self.now < from + GRACE => {
                 (ways.live, ways.fresh) = (true, life == Life::Perhaps);
             }
             Standing::Grace(..) | Standing::Before(..) => {
                 let (surely, perhaps) = self.is_shortly_after(index, standing);
                 (ways.late, ways.fresh) = (perhaps, !surely || life == Life::Perhaps);
-                ways.live = matches!(standing, Standing::Grace(_, _, until) if self.now == until);
+                ways.live = matches!(standing, Standing::Grace(_, to) if self.now <= to + GRACE);
             }
         }
         ways
@@ -128,7 +129,7 @@ impl State {
         let is_short = |since: u64| self.now - since < SHORTLY;
         match standing {
             Standing::Current => (false, false),
-            Standing::Grace(from, to, _) | Standing::Before(from, to) => {
+            Standing::Grace(from, to) | Standing::Before(from, to) => {
                 let exchanged = self.sessions[session].ticket_made.1;
                 (is_short(from), is_short(to) || is_short(exchanged))
             }
@@ -138,13 +139,11 @@ impl State {
     fn opened_live(
         mut self,
         request: usize,
-        browser: usize,
-        cookie: Option<Rc<str>>,
+        mut asked: Asked,
         facts: &Facts,
         ways: &Ways,
     ) -> Result<Self, Breach> {
         let session = ways.session.expect("there is one");
-        let now = self.now;
         let kept = &mut self.sessions[session];
         ensure(facts.owner == kept.owner, WHOSE, || {
             format!("request {request} is of {:?} in a session of {:?}", facts.owner, kept.owner)
@@ -154,18 +153,14 @@ impl State {
         })?;
         kept.id = facts.id.clone();
         let created = kept.created;
-        ensure(
-            (created.0..=created.1).contains(&facts.created),
-            "S24: No use of a session moves its beginning",
-            || format!("request {request}: it began at {}, not in {created:?}", facts.created),
-        )?;
-        kept.created = (facts.created, facts.created);
+        ensure(facts.created == created, "S24: No use of a session moves its beginning", || {
+            format!("request {request}: it began at {}, not at {created}", facts.created)
+        })?;
         // It has not expired, so what was perhaps has been.
         let limits = kept.lifetime(&self.settings);
-        kept.used.0 = kept.used.0.max((now.saturating_sub(limits.idle)).min(kept.used.1));
-        let arrival = Arrival::Live { session, epoch: kept.epoch };
-        let mut asked = Asked::new(browser, cookie, arrival, now);
-        asked.used = kept.used;
+        let used = asked.opened_at.saturating_sub(limits.idle);
+        kept.used.0 = kept.used.0.max(used.min(kept.used.1));
+        asked.arrival = Arrival::Live { session, epoch: kept.epoch };
         asked.base = kept.dict.clone();
         asked.view = kept.dict.clone();
         asked.unsure_order = kept.unsure_order;
@@ -207,10 +202,7 @@ impl Asked {
             csrf_count: 0,
             csrf_new: false,
             csrf_made: false,
-            stillborn: false,
-            used: (now, now),
             own: Vec::new(),
-            own_taken: Vec::new(),
             read: Vec::new(),
             perhaps_read: Vec::new(),
             popped: false,

@@ -59,15 +59,16 @@ impl State {
                 | Op::SetLimits(_)
                 | Op::Changed
         );
+        if let Did::Pair(Some((queue, _))) = did {
+            self.clears_claims(request, |claim| claim.queue == queue);
+        }
         let mut next = vec![self.clone()];
         next[0].requests.insert(request, asked.clone());
         if op == Op::Clear {
+            self.clears_claims(request, |_| true);
             // Known: a session that is empty without what was taken is not cleared.
             let is_open = self.requests[&request].view.0.is_empty();
             next.truncate(usize::from(is_open));
-            let claims = self.sessions.iter_mut().flat_map(|kept| &mut kept.claims);
-            claims.filter(|claim| claim.request == request).for_each(|claim| claim.cleared = true);
-            asked.own_taken.iter_mut().for_each(|(_, _, cleared)| *cleared = true);
             self.requests.insert(request, asked.clone());
             next.push(self.clone());
             if is_open {
@@ -78,6 +79,13 @@ impl State {
             }
         }
         Ok(next)
+    }
+
+    /// What was taken is cleared away by the request that took it.
+    fn clears_claims(&mut self, request: usize, is_cleared: impl Fn(&Claim) -> bool) {
+        let claims = self.sessions.iter_mut().flat_map(|kept| &mut kept.claims);
+        let own = claims.filter(|claim| claim.request == request && is_cleared(claim));
+        own.for_each(|claim| claim.cleared = true);
     }
 
     /// A handle that was taken in a request that now asks for another ticket may go with it.
@@ -178,7 +186,7 @@ impl State {
         asked.view.remove(key);
         asked.base.remove(key);
         asked.popped = true;
-        asked.own_taken.extend(own.into_iter().map(|message| (key, message, false)));
+        asked.changes.extend(own.into_iter().map(|message| Change::Take(key, message)));
         asked.own.retain(|(queue, _)| *queue != key);
         Ok(self.with_views(request, asked, refreshed))
     }
@@ -244,10 +252,7 @@ impl State {
     ) -> Vec<Self> {
         let mut next = Vec::new();
         if let Some((base, csrf, csrf_count)) = refreshed {
-            for mut view in replay(&base, &asked.changes) {
-                for (key, message, _) in &asked.own_taken {
-                    view.take(key, &[*message]);
-                }
+            for view in replay(&base, &asked.changes) {
                 let mut asked = asked.clone();
                 (asked.base, asked.view) = (base.clone(), view);
                 if !asked.csrf_new && asked.wish == Wish::Keep {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::dict::{Change, Dict, replay};
 use super::ending::End;
-use super::state::{Asked, Claim, Kept, Pin, Standing, State, Wish};
+use super::state::{Asked, Claim, Kept, Life, Pin, Standing, State, Wish};
 use super::{Breach, ensure};
 use crate::program::Lifetime;
 
@@ -23,16 +23,11 @@ impl State {
         end: End,
     ) -> Vec<Self> {
         let mut next = Vec::new();
-        for mut dict in replay(&self.sessions[session].dict, changes) {
-            for (queue, message, cleared) in &asked.own_taken {
-                if end.seen || *cleared {
-                    dict.take(queue, &[*message]);
-                }
-            }
+        for dict in replay(&self.sessions[session].dict, &without_unseen(changes, end.seen)) {
             let mut state = self.clone();
             let (now, opened) = (state.now, asked.opened_at);
             let kept = &mut state.sessions[session];
-            kept.unsure_order |= !asked.own_taken.is_empty();
+            kept.unsure_order |= asked.has_taken();
             let wrote = kept.dict != dict || asked.has_changes();
             kept.dict = dict;
             if let Some(limits) = asked.limits {
@@ -73,10 +68,12 @@ impl State {
     /// An owner can be lost without a response, and requests from before have their rights no more.
     pub(super) fn without_owner(self, asked: &Asked, session: usize, end: End) -> Vec<Self> {
         let mut next = self.with_wishes_alone(asked, session);
-        if end.keep {
-            next.extend(self.clone().with_changes(asked, &asked.changes, session, end));
-        }
         next.push(self);
+        if end.keep {
+            let changed =
+                |state: &Self| state.clone().with_changes(asked, &asked.changes, session, end);
+            next.extend(next.iter().flat_map(changed).collect::<Vec<_>>());
+        }
         for state in &mut next {
             let kept = &mut state.sessions[session];
             kept.left = kept.owner.take().or(kept.left.take());
@@ -117,11 +114,12 @@ impl State {
         kept.use_at(asked.opened_at, now);
     }
 
-    pub(super) fn touches(&mut self, asked: &Asked, session: usize, end: End) {
+    /// A request uses its session when it first looks at it, if that lives for as long as the request.
+    pub(super) fn touches(&mut self, asked: &Asked, session: usize, end: End, lives: bool) {
         let (now, limits) = (self.now, self.lifetime(session));
         let kept = &mut self.sessions[session];
         let due = asked.opened_at > kept.used.1 + limits.idle / 10;
-        let surely = asked.looked && due && end.delivered && !end.failed;
+        let surely = asked.looked && due && lives && end.delivered && !end.failed;
         if asked.looked || asked.handed || asked.forced || asked.has_changes() {
             kept.use_at(if surely { asked.opened_at } else { 0 }, now);
         }
@@ -141,13 +139,7 @@ impl State {
     ) -> Result<usize, Breach> {
         let known = ticket.as_ref().is_some_and(|ticket| self.session_of(ticket).is_some());
         ensure(!known, ONE_THING, || "a new session has an old ticket".into())?;
-        let keep = end.keep;
-        let mut dict = if keep { asked.view.clone() } else { Dict::default() };
-        for (queue, message, cleared) in asked.own_taken.iter().rev() {
-            if !end.seen && !cleared && keep {
-                dict.give_back(queue, &[*message]);
-            }
-        }
+        let dict = if end.keep { asked.left(end.seen) } else { Dict::default() };
         let made = self.sessions.len();
         let (id, retired) =
             instead_of.map(|index| self.gives_place(asked, index, made)).unwrap_or_default();
@@ -157,12 +149,12 @@ impl State {
             owner: asked.owner.clone(),
             left: asked.left.clone(),
             dict,
-            unsure_order: !asked.own_taken.is_empty(),
+            unsure_order: asked.has_taken(),
             claims: Vec::new(),
             epoch: 0,
             tickets: retired.into_iter().chain(new).collect(),
             ticket_made: (asked.opened_at, self.now),
-            created: (asked.opened_at, self.now),
+            created: asked.opened_at,
             used: (asked.opened_at, self.now),
             limits: asked.limits.flatten(),
             csrf: asked.csrf.clone(),
@@ -204,12 +196,17 @@ impl State {
     }
 
     pub(super) fn settle_one(
-        self,
+        mut self,
         session: usize,
         claim: &Claim,
         shown: bool,
         next: &mut Vec<Self>,
     ) {
+        if self.life(session) != Life::Over {
+            // What becomes of it is written, and whoever keeps something uses the session.
+            let now = self.now;
+            self.sessions[session].use_at(0, now);
+        }
         let mut state = self.clone();
         let kept = &mut state.sessions[session];
         if claim.lapsed {
@@ -223,20 +220,17 @@ impl State {
         if shown {
             return next.push(state);
         }
-        let waiting = kept.dict.messages(claim.queue);
-        let again = |message: &&u64| waiting.contains(message);
-        let doubled = claim.messages.iter().any(|message| again(&message));
-        kept.dict.give_back(claim.queue, &claim.messages);
         kept.unsure_order = true;
-        next.push(state);
-        if doubled {
-            let mut state = self.clone();
-            let kept = &mut state.sessions[session];
-            let once: Vec<u64> = claim.messages.iter().filter(|it| !again(it)).copied().collect();
-            kept.dict.give_back(claim.queue, &once);
-            kept.unsure_order = true;
+        let waiting = kept.dict.messages(claim.queue);
+        let is_new = |message: &&u64| !waiting.contains(message);
+        let once: Vec<u64> = claim.messages.iter().filter(is_new).copied().collect();
+        if once.len() < claim.messages.len() {
+            let mut state = state.clone();
+            state.sessions[session].dict.give_back(claim.queue, &once);
             next.push(state);
         }
+        state.sessions[session].dict.give_back(claim.queue, &claim.messages);
+        next.push(state);
         // Known: what was taken and cleared is to be gone, and waits again.
         if claim.cleared {
             next.push(self);
@@ -253,5 +247,23 @@ impl State {
             (Pin::Pending, None) => Pin::Nothing,
             (pin, _) => pin,
         };
+    }
+}
+
+/// These changes as they are kept: a message that nobody saw waits as if it had not been taken.
+fn without_unseen(changes: &[Change], seen: bool) -> Vec<Change> {
+    let is_kept = |change: &&Change| seen || !matches!(change, Change::Take(..));
+    changes.iter().filter(is_kept).cloned().collect()
+}
+
+impl Asked {
+    /// What it leaves of its own.
+    pub(super) fn left(&self, seen: bool) -> Dict {
+        let changes = without_unseen(&self.changes, seen);
+        replay(&self.base, &changes).pop().expect("there is one")
+    }
+
+    fn has_taken(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::Take(..)))
     }
 }

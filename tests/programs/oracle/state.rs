@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::dict::{Change, Dict};
 use super::{Breach, Outcome, ensure};
 use crate::history::{Owned, What};
-use crate::program::{LEASE, Lifetime, Settings};
+use crate::program::{GRACE, LEASE, Lifetime, Settings};
 use crate::run::START;
 
 /// So long after a ticket was retired a request with it is Gone.
@@ -51,7 +51,7 @@ pub struct Kept {
     pub tickets: Vec<(Rc<str>, Standing)>,
     /// When the present ticket was made, from and to.
     pub ticket_made: (u64, u64),
-    pub created: (u64, u64),
+    pub created: u64,
     /// When it was used last: certainly then, perhaps later.
     pub used: (u64, u64),
     pub limits: Option<Lifetime>,
@@ -69,8 +69,8 @@ pub struct Kept {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     Current,
-    /// Renewed periodically, from and to these times: opens the session until the last one.
-    Grace(u64, u64, u64),
+    /// Renewed periodically, from and to these times: opens the session for a grace from then on.
+    Grace(u64, u64),
     /// Retired by a login, a renewal or a session that began in the place of this one, from and to these times.
     Before(u64, u64),
 }
@@ -146,13 +146,8 @@ pub struct Asked {
     pub csrf_new: bool,
     /// A new one was asked for, perhaps before a renewal was.
     pub csrf_made: bool,
-    /// What it made was over by its limits before it was made, and so is the cookie of it.
-    pub stillborn: bool,
-    /// When its session had been used last when the request came.
-    pub used: (u64, u64),
-    /// Messages that this request itself pushed: still waiting, and taken with whether the session was emptied since.
+    /// Messages that this request itself pushed and that still wait.
     pub own: Vec<(&'static str, u64)>,
-    pub own_taken: Vec<(&'static str, u64, bool)>,
     /// Keys whose values were handed out by `get`, before this request wrote them.
     pub read: Vec<&'static str>,
     /// The same by other means: whether that is a read is not written down.
@@ -210,8 +205,8 @@ impl Kept {
     /// The same, had nobody ended it.
     pub fn life_by_age(&self, settings: &Settings, now: u64) -> Life {
         let limits = self.lifetime(settings);
-        let end = |used: u64, created: u64| (used + limits.idle).min(created + limits.absolute);
-        match (end(self.used.0, self.created.0), end(self.used.1, self.created.1)) {
+        let end = |used: u64| (used + limits.idle).min(self.created + limits.absolute);
+        match (end(self.used.0), end(self.used.1)) {
             (surely, _) if now < surely => Life::Lives,
             (_, perhaps) if now <= perhaps => Life::Perhaps,
             _ => Life::Over,
@@ -227,8 +222,8 @@ impl Kept {
         for (_, standing) in &mut self.tickets {
             *standing = match *standing {
                 Standing::Current => becomes,
-                Standing::Grace(_, _, until) if now < until => Standing::Before(opened, now),
-                Standing::Grace(from, to, _) => Standing::Before(from, to),
+                Standing::Grace(_, to) if now < to + GRACE => Standing::Before(opened, now),
+                Standing::Grace(from, to) => Standing::Before(from, to),
                 before @ Standing::Before(..) => before,
             };
         }
@@ -305,8 +300,8 @@ impl State {
                 state.sessions.iter_mut().for_each(|kept| kept.end_leases(now));
                 Ok(vec![state])
             }
-            What::Opened { request, browser, cookie, facts } => {
-                state.opened(*request, *browser, cookie.clone(), facts)
+            What::Opened { request, browser, cookie, asked_at, facts } => {
+                state.opened(*request, *browser, cookie.clone(), *asked_at, facts)
             }
             What::Did { request, op, did, own } => state.did(*request, *op, did, own),
             What::Ended { request, ending, answer } => state.ended(*request, *ending, answer),
