@@ -516,6 +516,7 @@ impl Session {
 
 /// For the crate: opening, closing, and the two doors to the state.
 impl Session {
+    #[inline]
     pub(crate) fn open<B>(opened: Opened<B>) -> (Self, Arc<B>) {
         let Opened { entries, brought, facts, base } = opened;
         let reads = Reads::new(facts.server.is_some());

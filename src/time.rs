@@ -111,14 +111,14 @@ impl Timestamp {
     #[must_use]
     pub fn saturating_add(self, span: Duration) -> Self {
         let nanos = self.nanos + span.subsec_nanos();
+        // Both are less than a second.
+        let (carried, nanos) =
+            if nanos < NANOS_PER_SEC { (0, nanos) } else { (1, nanos - NANOS_PER_SEC) };
         let seconds = i64::try_from(span.as_secs())
             .ok()
             .and_then(|secs| self.seconds.checked_add(secs))
-            .and_then(|secs| secs.checked_add(i64::from(nanos / NANOS_PER_SEC)));
-        seconds.map_or(Self { seconds: i64::MAX, nanos: 0 }, |seconds| Self {
-            seconds,
-            nanos: nanos % NANOS_PER_SEC,
-        })
+            .and_then(|secs| secs.checked_add(carried));
+        seconds.map_or(Self { seconds: i64::MAX, nanos: 0 }, |seconds| Self { seconds, nanos })
     }
 }
 

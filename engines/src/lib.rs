@@ -22,8 +22,8 @@ pub use pgbouncer::PgBouncer;
 pub use proxy::{Proxy, Weather};
 pub use redis::{Redis, RedisCluster, RedisSentinels};
 
-/// How long an engine may take to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long an engine may take to answer: a database is made first, which takes MySQL a while where much else is done.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How many free ports are tried: another process may be faster to take one.
 const PORTS: usize = 5;
 

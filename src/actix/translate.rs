@@ -37,14 +37,15 @@ pub(crate) fn whole(request: &HttpRequest) -> Parts {
     parts
 }
 
-/// The headers that opening a session looks at.
+/// The headers that opening a session looks at, found in one pass.
 pub(crate) fn for_session(request: &HttpRequest) -> HeaderMap {
-    let mut found = headers(request, &Slot::HEADERS);
+    let mut found = HeaderMap::new();
     for (name, value) in request.headers() {
-        if is_older_prefetch(value.as_bytes(), || name.as_str())
-            && let (Ok(name), Ok(value)) = (name.as_str().parse(), value.as_bytes().try_into())
-        {
-            found.append::<HeaderName>(name, value);
+        let (name, value) = (name.as_str(), value.as_bytes());
+        let known = Slot::HEADERS.iter().find(|known| known.as_str() == name).cloned();
+        let older = || is_older_prefetch(value, || name).then(|| name.parse().ok()).flatten();
+        if let (Some(name), Ok(value)) = (known.or_else(older), HeaderValue::from_bytes(value)) {
+            found.append(name, value);
         }
     }
     found

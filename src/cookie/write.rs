@@ -156,45 +156,58 @@ impl fmt::Debug for SetCookie {
 
 /// What a factory answers with when the session is kept: usually nothing or one cookie.
 #[derive(Debug, Clone, Default)]
-pub struct SetCookies(Vec<SetCookie>);
+pub struct SetCookies {
+    first: Option<SetCookie>,
+    /// Apart, because one is usually all, and takes no memory of its own so.
+    more: Vec<SetCookie>,
+}
 
 impl SetCookies {
     /// The client's cookie stays as it is.
     #[must_use]
     pub const fn none() -> Self {
-        Self(Vec::new())
+        Self { first: None, more: Vec::new() }
     }
 
     /// This cookie goes out.
     #[must_use]
-    pub fn one(cookie: SetCookie) -> Self {
-        Self(vec![cookie])
+    pub const fn one(cookie: SetCookie) -> Self {
+        Self { first: Some(cookie), more: Vec::new() }
     }
 
     /// This cookie goes out too. In place of one that is the same to a browser, by name, domain and path, if there is
     /// one; but a cookie that is set is not removed by the same response (S14).
     #[must_use]
     pub fn and(mut self, cookie: SetCookie) -> Self {
-        match self.0.iter_mut().find(|other| other.identity() == cookie.identity()) {
+        let mut all = self.first.iter_mut().chain(&mut self.more);
+        match all.find(|other| other.identity() == cookie.identity()) {
             Some(_) if cookie.is_removal() => {}
             Some(other) => *other = cookie,
-            None => self.0.push(cookie),
+            None => self.push(cookie),
         }
         self
+    }
+
+    fn push(&mut self, cookie: SetCookie) {
+        match &self.first {
+            None => self.first = Some(cookie),
+            Some(_) => self.more.push(cookie),
+        }
     }
 
     /// Whether nothing goes out.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_none()
     }
 }
 
 impl IntoIterator for SetCookies {
     type Item = SetCookie;
-    type IntoIter = std::vec::IntoIter<SetCookie>;
+    type IntoIter =
+        std::iter::Chain<std::option::IntoIter<SetCookie>, std::vec::IntoIter<SetCookie>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.first.into_iter().chain(self.more)
     }
 }

@@ -45,7 +45,7 @@ const POSTGRES: [Program; 3] = [
 const MYSQL: [Program; 1] = [Program {
     name: "mysqld",
     file: "usr/sbin/mysqld",
-    more: "--no-defaults --lc-messages-dir=$root/usr/share/mysql \
+    more: "--lc-messages-dir=$root/usr/share/mysql \
            --character-sets-dir=$root/usr/share/mysql/charsets --plugin-dir=$root/usr/lib/mysql/plugin",
 }];
 
@@ -155,7 +155,7 @@ fn wrap(root: &Path, bin: &Path, Program { name, file, more }: &Program) -> Outc
         "#!/bin/sh\nroot={root}\nlibraries=$root/usr/lib/$(uname -m)-linux-gnu\n\
          loader=$(echo \"$root\"/usr/lib64/ld-linux-*.so.* \"$root\"/usr/lib/ld-linux-*.so.* | cut -d' ' -f1)\n\
          exec \"$loader\" --library-path \"$libraries:$libraries/systemd:$root/usr/lib/mysql/private\" \\\n    \
-         --argv0 {script} {real} {more} \"$@\"\n",
+         --argv0 {script} {real} \"$@\" {more}\n",
         root = root.display(),
         script = script.display(),
         real = real.display(),

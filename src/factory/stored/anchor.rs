@@ -84,7 +84,7 @@ impl<S: Store> Anchor<S> {
         }
         loop {
             let now = self.now();
-            if self.has_ended(&seen) {
+            if seen.has_ended(&inner.settings.limits, now) {
                 let Some(alive) = self.reload(budget, "kept", &seen).await? else {
                     return Ok(Written::Gone(Some(seen)));
                 };

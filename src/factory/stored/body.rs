@@ -113,7 +113,7 @@ impl Body {
     /// The bytes of a record.
     pub(super) fn encode(&self) -> Bytes {
         let run = self.entries.run();
-        let mut data = BytesMut::with_capacity(68 + run.len());
+        let mut data = BytesMut::with_capacity(self.usual_length());
         data.put_u8(FORMAT);
         data.put_u8(self.flags());
         data.put_i64(self.created.as_micros());
@@ -152,6 +152,14 @@ impl Body {
         data.put_slice(run);
         data.put_u32(crc32fast::hash(&data));
         data.freeze()
+    }
+
+    /// How many bytes most records have: where it is exact, the bytes need no second allocation.
+    fn usual_length(&self) -> usize {
+        let renewed = if self.renewed == self.created { 0 } else { 8 };
+        let csrf = if self.csrf.is_some() { CsrfSecret::BYTES } else { 0 };
+        let limits = if self.limits.is_some() { 16 } else { 0 };
+        TICKET.end + renewed + limits + csrf + self.entries.run().len() + CHECKSUM_BYTES
     }
 
     /// Reads a record's bytes; `None` if they are anything else.

@@ -9,13 +9,13 @@ use super::budget::Budget;
 use super::located::Located;
 use super::next::{Reason, Renewal, begun};
 use super::visit::Visit;
-use crate::Error;
 use crate::cookie::SetCookies;
 use crate::factory::plan::{Arrival, Due, Plan, Wish, plan};
 use crate::factory::{Commit, Origin};
 use crate::session::Claims;
 use crate::store::{Created, Record, Replaced, Store, StoreKey, Touched};
 use crate::ticket::Ticket;
+use crate::{Error, Timestamp};
 
 /// How often a new place is looked for. One try in 2^128 needs a second.
 const CREATE_ATTEMPTS: usize = 3;
@@ -84,18 +84,26 @@ impl<S: Store> Visit<S> {
             Origin::Unreadable => Arrival::Unreadable,
             Origin::Live => Arrival::Live,
         };
-        let due = match (arrival, self.anchor.located()) {
-            (Arrival::Live, Some(located)) => {
-                match self.anchor.inner.due(&located, self.anchor.now()) {
-                    Due::Nothing | Due::Touch if commit.wishes().limits.is_some() => Due::Lifetime,
-                    due => due,
-                }
-            }
-            _ => Due::Nothing,
-        };
         let is_changed = commit.is_marked_changed()
             || if arrival == Arrival::Live { leaves(commit) } else { commit.holds_something() };
+        let due =
+            if arrival == Arrival::Live { self.due(commit, is_changed) } else { Due::Nothing };
         plan(arrival, Wish::of(commit, is_changed), commit.ending(), due)
+    }
+
+    /// What the passing of time asks for. Whatever is changed gets a new end anyway: then only a ticket may be due.
+    fn due(&self, commit: &Commit, is_changed: bool) -> Due {
+        let inner = &self.anchor.inner;
+        let Some(located) = self.anchor.located() else { return Due::Nothing };
+        let due = if is_changed && inner.settings.renew_every.is_none() {
+            Due::Nothing
+        } else {
+            inner.due(&located, self.anchor.now())
+        };
+        match due {
+            Due::Nothing | Due::Touch if commit.wishes().limits.is_some() => Due::Lifetime,
+            due => due,
+        }
     }
 
     /// Begins the idle time anew.
@@ -132,12 +140,12 @@ impl<S: Store> Visit<S> {
 
     async fn create(&self, budget: &Budget, commit: &mut Commit) -> Sent {
         let inner = &self.anchor.inner;
-        if self.is_over_before_begun(commit) {
+        let now = self.anchor.now();
+        if self.is_over_before_begun(commit, now) {
             return Ok(self.gone(commit));
         }
         for _ in 0..CREATE_ATTEMPTS {
             let ticket = Ticket::generate(&*inner.settings.random)?;
-            let now = self.anchor.now();
             let mut begun = begun(inner, &ticket, commit, now);
             let created = self.anchor.create(budget, &begun.key, &begun.record()).await?;
             if let Created::Done(version) = created {
@@ -152,7 +160,7 @@ impl<S: Store> Visit<S> {
 
     /// Keeps the changes, under a new ticket where there is a reason for one.
     async fn replace(&self, budget: &Budget, commit: &mut Commit, reason: Option<Reason>) -> Sent {
-        if reason == Some(Reason::Restart) && self.is_over_before_begun(commit) {
+        if reason == Some(Reason::Restart) && self.is_over_before_begun(commit, self.anchor.now()) {
             return Box::pin(self.overtaken(budget, commit, self.anchor.located(), reason)).await;
         }
         let renewal = reason.map(|reason| self.renewal(reason)).transpose()?.flatten();
@@ -237,9 +245,9 @@ impl<S: Store> Visit<S> {
     }
 
     /// Whether the request took longer than a session may live that begins with it.
-    fn is_over_before_begun(&self, commit: &Commit) -> bool {
+    fn is_over_before_begun(&self, commit: &Commit, now: Timestamp) -> bool {
         let limits = commit.wishes().limits.flatten().unwrap_or(self.anchor.inner.settings.limits);
-        limits.latest_end(commit.now()) <= self.anchor.now()
+        limits.latest_end(commit.now()) <= now
     }
 
     /// The ticket that takes the place of the old one.
@@ -271,14 +279,14 @@ impl<S: Store> Visit<S> {
         let (inner, text) = (&self.anchor.inner, ticket.to_text());
         let (cookie, limits) = (&inner.settings.cookie, inner.limits_of(body));
         if !limits.persistent {
-            return Ok(SetCookies::one(cookie.set(&text)?));
+            return Ok(SetCookies::one(cookie.set(text.as_str())?));
         }
         let left = limits.latest_end(body.created).since(self.anchor.now());
         if left.is_zero() {
             // It ended while it was kept. A cookie without a time to live would remove another session's.
             return Ok(SetCookies::none());
         }
-        Ok(SetCookies::one(cookie.set_for(&text, left)?))
+        Ok(SetCookies::one(cookie.set_for(text.as_str(), left)?))
     }
 
     fn forget_cookie(&self) -> Sent {

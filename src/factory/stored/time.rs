@@ -23,26 +23,32 @@ impl<S> Inner<S> {
         if self.settings.renew_every.is_some_and(is_old) {
             return Due::Renewal;
         }
-        let end = self.limits_of(&seen.body).end(seen.body.created, now);
-        if self.is_worth_moving(&seen.body, seen.expires_at, end) {
-            Due::Touch
-        } else {
-            Due::Nothing
-        }
+        let limits = seen.body.limits.as_ref().unwrap_or(&self.settings.limits);
+        let end = limits.end(seen.body.created, now);
+        if self.is_worth_moving(limits, seen, end) { Due::Touch } else { Due::Nothing }
     }
 
     /// Whether a new end is so far from the old one that it is worth being kept.
-    fn is_worth_moving(&self, body: &Body, old: Timestamp, new: Timestamp) -> bool {
-        let Some(idle) = self.limits_of(body).idle else { return old != new };
+    fn is_worth_moving(&self, limits: &Limits, seen: &Located, new: Timestamp) -> bool {
+        let old = seen.expires_at;
+        let Some(idle) = limits.idle else { return old != new };
+        let tenth = micros(idle) / 10;
         let threshold = match self.settings.touch_after {
             // The span is part of the factory's limit; of a session's own, shorter one it could be the whole.
-            Some(span) if body.limits.is_some() && span != Duration::MAX => span.min(idle / 10),
-            Some(span) => span,
-            None => idle / 10,
+            Some(span) if seen.body.limits.is_some() && span != Duration::MAX => {
+                micros(span).min(tenth)
+            }
+            Some(span) => micros(span),
+            None => tenth,
         };
         // A nearer end may come of shorter limits, which are new, or of a clock that is behind the one before.
         let doubt = if new < old { SKEW } else { Duration::ZERO };
-        let moved = u128::from(new.as_micros().abs_diff(old.as_micros()));
-        moved > threshold.saturating_add(doubt).as_micros()
+        let moved = new.as_micros().abs_diff(old.as_micros());
+        moved > threshold.saturating_add(micros(doubt))
     }
+}
+
+/// Whole microseconds of a span: in 64 bits, because every request counts with them.
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
