@@ -93,6 +93,26 @@ async fn s75_a_connection_that_was_forgotten_on_the_way_is_left_by_those_in_a_hu
     assert_eq!(proxy.opened(), 2, "one before and one after");
 }
 
+#[tokio::test]
+async fn s75_a_connection_that_is_forgotten_while_it_is_made_keeps_nobody_waiting() {
+    let redis = server();
+    let proxy = Proxy::to(&redis.url()).unwrap();
+    let options = RedisStore::options(&proxy.before(&redis.url()));
+    let store = options.connect_timeout(Duration::from_secs(300)).connect().await.unwrap();
+    create(&store, 0).await;
+    proxy.set(Weather::Lose);
+    // Until another one is being made.
+    let key_0 = key(0);
+    until(async || {
+        let visit = tokio::time::timeout(Duration::from_millis(200), store.load(&key_0));
+        assert!(visit.await.is_err(), "nothing is answered");
+        proxy.opened() > 1
+    })
+    .await;
+    proxy.set(Weather::Fair);
+    hurry(&store, 0).await;
+}
+
 /// A cluster whose nodes say that they are behind these proxies.
 async fn behind(cluster: &RedisCluster) -> (Vec<Proxy>, String) {
     let proxies: Vec<Proxy> = cluster
