@@ -1,7 +1,6 @@
 //! Where Redis is, from its URL, and connecting to it: one server, the master that sentinels know, or a cluster.
 
 use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -12,7 +11,7 @@ use ::redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion,
     RedisConnectionInfo, RedisError, RedisResult, TlsMode,
 };
-use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::timeout;
 
 use super::RedisOptions;
@@ -51,7 +50,7 @@ pub(super) struct Cluster {
 impl Source {
     pub(super) async fn connect(&mut self, config: &AsyncConnectionConfig) -> RedisResult<Live> {
         let connection = match self {
-            Self::Server(client) => return with_another(|| to_server(client, config)).await,
+            Self::Server(client) => return with_others(|| to_server(client, config)).await,
             Self::Sentinels(client) => client.get_async_connection_with_config(config).await?,
             Self::Cluster(cluster) => return cluster.connect().await,
         };
@@ -67,20 +66,17 @@ impl Source {
     }
 }
 
-/// A try that nobody hears of may have been forgotten on the way: after a while there is another one beside it, and the
-/// first that comes to something is taken.
-async fn with_another<T, F: Future<Output = RedisResult<T>>>(
+/// A try that nobody hears of may have been forgotten on the way: every second there is another one beside it, and the
+/// first that comes to something is taken, be it a failure.
+async fn with_others<T, F: Future<Output = RedisResult<T>>>(
     attempt: impl Fn() -> F,
 ) -> RedisResult<T> {
-    let mut first = pin!(attempt());
-    if let Ok(done) = timeout(PATIENCE, &mut first).await {
-        return done;
-    }
-    let second = pin!(attempt());
-    match select(first, second).await {
-        Either::Left((Err(_), second)) => second.await,
-        Either::Right((Err(_), first)) => first.await,
-        Either::Left((made, _)) | Either::Right((made, _)) => made,
+    let mut attempts = FuturesUnordered::new();
+    loop {
+        attempts.push(attempt());
+        if let Ok(Some(first)) = timeout(PATIENCE, attempts.next()).await {
+            return first;
+        }
     }
 }
 

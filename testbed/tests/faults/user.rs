@@ -125,13 +125,13 @@ impl<'a> User<'a> {
         self.rounds += 1;
         // Reads and writes come to each process.
         self.turn += 1;
-        let is_time = self.habits.leave_in.is_some_and(|round| self.rounds % round == 0);
+        let is_time = self.habits.leave_in.is_some_and(|round| self.rounds.is_multiple_of(round));
         if self.is_leaving || is_time && self.ticket.is_some() {
             return self.leave();
         }
         self.read();
         self.write();
-        if self.rounds % 4 == 0 && !self.ended.is_empty() {
+        if self.rounds.is_multiple_of(4) && !self.ended.is_empty() {
             let ticket = self.ended[self.rounds / 4 % self.ended.len()].clone();
             self.stays_ended(&ticket);
         }

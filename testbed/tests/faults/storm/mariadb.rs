@@ -57,7 +57,7 @@ fn s77_mariadb_gives_nobody_a_wrong_answer_and_recovers_from_all_of_it() {
                 .between(&format!("ALTER TABLE storm {bad}"), &format!("ALTER TABLE storm {good}"));
         }),
     ]);
-    rage(mariadb, &url, &faults);
+    rage(mariadb, &url, faults);
 }
 
 impl Scene<MariaDb> {
@@ -90,7 +90,7 @@ impl Scene<MariaDb> {
 /// Runs statements in one session, and gives what they answer.
 fn does(mariadb: &MariaDb, statements: &str) -> String {
     let output = client(mariadb, statements, &[]).wait_with_output().unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr);
+    let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{statements}: {complaint}");
     String::from_utf8(output.stdout).unwrap()
 }

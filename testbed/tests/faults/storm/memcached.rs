@@ -18,5 +18,5 @@ fn s77_memcached_gives_nobody_a_wrong_answer_and_recovers_from_all_of_it() {
         })
         .harm(Harm::Forgets),
     ]);
-    rage(memcached, &url, &faults);
+    rage(memcached, &url, faults);
 }

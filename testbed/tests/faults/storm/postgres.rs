@@ -63,7 +63,7 @@ fn s77_postgres_gives_nobody_a_wrong_answer_and_recovers_from_all_of_it() {
             scene.reset("idle_session_timeout");
         }),
     ]);
-    rage(postgres, &url, &faults);
+    rage(postgres, &url, faults);
 }
 
 impl Scene<Postgres> {
@@ -94,7 +94,7 @@ impl Scene<Postgres> {
 /// Runs statements one by one, in one session, and gives what they answer.
 fn does(postgres: &Postgres, statements: &[&str]) -> String {
     let output = psql(postgres, statements).wait_with_output().unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr);
+    let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{statements:?}: {complaint}");
     String::from_utf8(output.stdout).unwrap()
 }

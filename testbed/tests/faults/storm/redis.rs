@@ -49,7 +49,7 @@ fn s77_redis_gives_nobody_a_wrong_answer_and_recovers_from_all_of_it() {
         }),
         Fault::new("scripts forgotten", |scene| scene.master().is_ok("SCRIPT FLUSH")),
     ]);
-    rage(pair, &url, &faults);
+    rage(pair, &url, faults);
 }
 
 trait Command {

@@ -34,7 +34,7 @@ impl Drop for Folder {
 fn s77_sqlite_gives_nobody_a_wrong_answer_and_recovers_from_all_of_it() {
     let folder = Folder::new();
     let url = format!("sqlite:{}", folder.file().display());
-    let faults = [
+    let faults = vec![
         Fault::new("locked by another process", |scene| {
             let other = scene.other();
             other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -61,7 +61,7 @@ fn s77_sqlite_gives_nobody_a_wrong_answer_and_recovers_from_all_of_it() {
         }),
         Fault::new("disk full", |scene| scene.without_disk(0..=1)),
     ];
-    rage(folder, &url, &faults);
+    rage(folder, &url, faults);
 }
 
 impl Scene<Folder> {
