@@ -14,6 +14,7 @@ use cloakroom::store::{
 };
 use cloakroom::testing::FakeClock;
 use cloakroom_engines::{Memcached, Proxy, Weather};
+use futures_util::future::join_all;
 
 /// One server for all tests of this binary. Each uses keys of its own.
 static SERVER: LazyLock<Memcached> = LazyLock::new(own_server);
@@ -461,4 +462,28 @@ async fn s87_neither_debug_nor_errors_show_a_password() {
     assert_eq!(error.kind(), StoreErrorKind::Rejected);
     let shown = format!("{error:?} {error} {:?}", connect().await);
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[tokio::test]
+async fn s75_connections_that_were_forgotten_on_the_way_are_left_at_once() {
+    let server = own_server();
+    let proxy = Proxy::to(&server.url()).unwrap();
+    let store = MemcachedStore::connect(&proxy.before(&server.url())).await.unwrap();
+    create(&store, 1, "one").await;
+    // So that none is back before the next is lent.
+    proxy.set(Weather::Delay(Duration::from_millis(50)));
+    join_all((0..10).map(|_| load(&store, 1))).await;
+    assert!(proxy.opened() >= 10, "{}", proxy.opened());
+    proxy.set(Weather::Lose);
+    proxy.set(Weather::Fair);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let first = key(1);
+    // Less time than a question whether a connection is there may take.
+    let visit = || tokio::time::timeout(Duration::from_millis(500), store.load(&first));
+    for given_up in 0.. {
+        assert!(given_up < 5, "one for each connection");
+        if visit().await.is_ok_and(|there| there.unwrap().is_some()) {
+            return;
+        }
+    }
 }

@@ -106,6 +106,15 @@ async fn more_calls_than_connections_are_all_served() {
 }
 
 #[tokio::test]
+async fn s75_connections_that_were_forgotten_on_the_way_are_left_at_once() {
+    let (_, table) = open().await;
+    let proxy = Proxy::to(&SERVER.url()).unwrap();
+    let options = PostgresStore::options(&proxy.before(&SERVER.url())).table(&table);
+    let store = options.connect().await.unwrap();
+    connections::assert_forgotten_connections_are_left_at_once(store, &proxy).await;
+}
+
+#[tokio::test]
 async fn s69_a_call_that_is_given_up_leaves_its_answer_to_nobody() {
     let (store, _) = open().await;
     connections::assert_a_call_given_up_leaves_no_answer_behind(store).await;

@@ -275,6 +275,8 @@ fn server(more: &[&str]) -> Result<Server, Missing> {
     let server = Server::start(PACKAGE, "TERM", |port, folder: &Path| {
         let words = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"];
         let mut words: Vec<String> = words.map(str::to_owned).into();
+        // What a replica was sent is not what it begins with after a restart.
+        words.extend(["--rdb-del-sync-files", "yes"].map(str::to_owned));
         // A replica asks at once, and its master sends at once.
         words.extend(["--repl-diskless-sync-delay", "0"].map(str::to_owned));
         words.extend(["--port".into(), port.to_string()]);

@@ -9,8 +9,8 @@
 //! writes any more, or is leaving, is closed, as are all that were made before it, and the call is made on another one; so
 //! is a read whose connection was lost. Any other answer is a refusal, and no reason to take the store for dead.
 //!
-//! The server gives a statement up after two seconds, one second before a request does, so that a locked table leaves
-//! no connections behind; a call that is given up reads its answer before anybody else uses its connection.
+//! The server gives a statement up after one and a half seconds, long before a request does, so that a locked table
+//! leaves no connections behind; a call that is given up reads its answer before anybody else uses its connection.
 //!
 //! `PgBouncer` is noticed by what it does not let through. Then each statement is sent as one text, with its values as
 //! hexadecimal digits: what the server logs of statements has sessions in it.
@@ -54,8 +54,9 @@ use renewal::Renewal;
 use statements::Statements;
 
 /// When the server gives a statement up: before [`io_timeout`](crate::factory::StoredBuilder::io_timeout), which is 3
-/// seconds unless said otherwise, so that it is not left at work for nobody.
-const LIMIT: Duration = Duration::from_secs(2);
+/// seconds unless said otherwise, so that it is not left at work for nobody. It is also how long connections that were
+/// forgotten on the way, all of a pool's perhaps, are waited for: everybody is to be served again within two seconds.
+const LIMIT: Duration = Duration::from_millis(1_500);
 
 /// Keeps records in PostgreSQL 12 or later. Clones are the same store, on the same pool.
 ///

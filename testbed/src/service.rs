@@ -58,6 +58,12 @@ impl Service {
         std::iter::once(self.url.as_str()).chain(other)
     }
 
+    /// The process's id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Asks it to stop, as a service manager does.
     ///
     /// # Panics

@@ -8,6 +8,7 @@ use std::time::Duration;
 use cloakroom::Timestamp;
 use cloakroom::store::{Created, Dialect, Index, Record, SqlStore, Store, StoreKey, Version};
 use cloakroom_engines::{Proxy, Weather};
+use futures_util::future::join_all;
 use sqlx::pool::PoolOptions;
 
 const RECORDS: u8 = 32;
@@ -42,6 +43,28 @@ pub async fn assert_more_calls_than_connections_are_served(store: impl Store + C
     });
     for call in calls.collect::<Vec<_>>() {
         call.await.unwrap();
+    }
+}
+
+/// Connections that were forgotten on the way while nobody used them, and visits one after the other that have less time than
+/// a question whether a connection is there may take: one of them finds out for all connections.
+pub async fn assert_forgotten_connections_are_left_at_once(store: impl Store, proxy: &Proxy) {
+    let first = key(0);
+    assert_eq!(store.create(&first, &record(0)).await.unwrap(), Created::Done(Version::FIRST));
+    // So that none is back before the next is lent.
+    proxy.set(Weather::Delay(Duration::from_millis(50)));
+    join_all((0..RECORDS).map(async |_| assert_own(&store, 0).await)).await;
+    let opened = proxy.opened();
+    assert!(opened >= 10, "{opened}");
+    proxy.set(Weather::Lose);
+    proxy.set(Weather::Fair);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let visit = || tokio::time::timeout(Duration::from_millis(500), store.load(&first));
+    for given_up in 0.. {
+        assert!(given_up < 5, "one for each connection");
+        if visit().await.is_ok_and(|there| there.unwrap().is_some()) {
+            return;
+        }
     }
 }
 

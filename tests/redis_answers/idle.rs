@@ -73,6 +73,46 @@ async fn s75_a_connection_that_was_forgotten_on_the_way_is_left_within_a_second_
     assert_eq!(proxy.opened(), 2, "one before and one after");
 }
 
+/// Visits of less time than a question about a connection may take, until one is answered.
+async fn hurry(store: &RedisStore, number: u8) {
+    let key = key(number);
+    let visit = || tokio::time::timeout(Duration::from_millis(400), store.load(&key));
+    until(async || visit().await.is_ok_and(|there| there.unwrap().is_some())).await;
+}
+
+#[tokio::test]
+async fn s75_a_connection_that_was_forgotten_on_the_way_is_left_by_those_in_a_hurry_too() {
+    let redis = server();
+    let proxy = Proxy::to(&redis.url()).unwrap();
+    let store = RedisStore::connect(&proxy.before(&redis.url())).await.unwrap();
+    create(&store, 0).await;
+    proxy.set(Weather::Lose);
+    proxy.set(Weather::Fair);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    hurry(&store, 0).await;
+    assert_eq!(proxy.opened(), 2, "one before and one after");
+}
+
+#[tokio::test]
+async fn s75_a_connection_that_is_forgotten_while_it_is_made_keeps_nobody_waiting() {
+    let redis = server();
+    let proxy = Proxy::to(&redis.url()).unwrap();
+    let options = RedisStore::options(&proxy.before(&redis.url()));
+    let store = options.connect_timeout(Duration::from_secs(300)).connect().await.unwrap();
+    create(&store, 0).await;
+    proxy.set(Weather::Lose);
+    // Until another one is being made.
+    let key_0 = key(0);
+    until(async || {
+        let visit = tokio::time::timeout(Duration::from_millis(200), store.load(&key_0));
+        assert!(visit.await.is_err(), "nothing is answered");
+        proxy.opened() > 1
+    })
+    .await;
+    proxy.set(Weather::Fair);
+    hurry(&store, 0).await;
+}
+
 /// A cluster whose nodes say that they are behind these proxies.
 async fn behind(cluster: &RedisCluster) -> (Vec<Proxy>, String) {
     let proxies: Vec<Proxy> = cluster
@@ -114,5 +154,13 @@ async fn s75_a_cluster_s_connection_that_was_forgotten_on_the_way_is_left_like_a
         tokio::time::sleep(Duration::from_millis(1100)).await;
         let visits = all_write(&store, round * VISITORS);
         tokio::time::timeout(Duration::from_secs(3), visits).await.unwrap();
+    }
+    for proxy in &proxies[..3] {
+        proxy.set(Weather::Lose);
+        proxy.set(Weather::Fair);
+    }
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    for number in 0..VISITORS {
+        hurry(&store, number).await;
     }
 }

@@ -112,12 +112,13 @@ impl Server {
         let lending = async {
             // It is never closed.
             let permit = self.permits.acquire().await.map_err(|_| Failure::Slow)?;
+            // It begins with the question whether a connection is there, which may be given up, too.
+            let call =
+                Call { server: self, began: Instant::now(), is_over: false, _permit: permit };
             let connection = match self.free().await {
                 Some(connection) => connection,
                 None => self.open().await?,
             };
-            let call =
-                Call { server: self, began: Instant::now(), is_over: false, _permit: permit };
             Ok(Lent { connection, call })
         };
         timeout(self.connect_timeout, lending).await.map_err(|_| Failure::Slow)?

@@ -131,7 +131,11 @@ impl Ours {
             if self.current().there().is_none_or(|(current, _)| current != number) {
                 continue;
             }
-            match self.health(&live, node).await {
+            // Who has less time than the answer may take leaves the connection, too: it would be asked for ever.
+            let question = Call::on(self, number);
+            let health = self.health(&live, node).await;
+            question.ended();
+            match health {
                 Health::Well => {}
                 // It is for the cluster to say where these keys are now.
                 Health::Closed if self.is_cluster => {}
@@ -168,7 +172,7 @@ impl Ours {
         asked: Asked<'_>,
     ) -> RedisResult<Value> {
         let (number, mut live) = self.well(node).await?;
-        let call = Call { ours: self, number, began: self.heard.time(), is_over: false };
+        let call = Call::on(self, number);
         let answer = live.ask(asked).await;
         call.ended();
         match &answer {
@@ -228,7 +232,11 @@ struct Call<'a> {
     is_over: bool,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    fn on(ours: &'a Arc<Ours>, number: u64) -> Self {
+        Self { ours, number, began: ours.heard.time(), is_over: false }
+    }
+
     fn ended(mut self) {
         self.is_over = true;
     }

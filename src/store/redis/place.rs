@@ -1,7 +1,9 @@
 //! Where Redis is, from its URL, and connecting to it: one server, the master that sentinels know, or a cluster.
 
+use std::future::Future;
 use std::time::Duration;
 
+use ::redis::aio::MultiplexedConnection;
 use ::redis::cluster::{ClusterClient, ClusterClientBuilder};
 use ::redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use ::redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
@@ -9,6 +11,8 @@ use ::redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion,
     RedisConnectionInfo, RedisError, RedisResult, TlsMode,
 };
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::timeout;
 
 use super::RedisOptions;
 #[cfg(feature = "tls")]
@@ -20,6 +24,9 @@ use super::url::{Kind, Place};
 
 /// The master that sentinels are asked for, unless the URL names one.
 const MASTER: &str = "mymaster";
+
+/// How long nothing may come of a connection before another one is tried, too.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// After how long without a word the system asks whether the other end of a connection is there, and how often then. What
 /// stands between forgets connections after a few minutes at the earliest.
@@ -43,21 +50,11 @@ pub(super) struct Cluster {
 impl Source {
     pub(super) async fn connect(&mut self, config: &AsyncConnectionConfig) -> RedisResult<Live> {
         let connection = match self {
-            Self::Server(client) => {
-                let made = client.get_multiplexed_async_connection_with_config(config).await;
-                match made {
-                    Err(error) if error.kind() == ErrorKind::AuthenticationFailed => {
-                        return Err(first_words(client, config).await.unwrap_or(error));
-                    }
-                    made => made?,
-                }
-            }
+            Self::Server(client) => return with_others(|| to_server(client, config)).await,
             Self::Sentinels(client) => client.get_async_connection_with_config(config).await?,
             Self::Cluster(cluster) => return cluster.connect().await,
         };
-        let mut live = Live::Server(connection);
-        live.greet().await?;
-        Ok(live)
+        greeted(connection).await
     }
 
     /// The map of a cluster.
@@ -67,6 +64,35 @@ impl Source {
             Self::Server(_) | Self::Sentinels(_) => None,
         }
     }
+}
+
+/// A try that nobody hears of may have been forgotten on the way: every second there is another one beside it, and the
+/// first that comes to something is taken, be it a failure.
+async fn with_others<T, F: Future<Output = RedisResult<T>>>(
+    attempt: impl Fn() -> F,
+) -> RedisResult<T> {
+    let mut attempts = FuturesUnordered::new();
+    loop {
+        attempts.push(attempt());
+        if let Ok(Some(first)) = timeout(PATIENCE, attempts.next()).await {
+            return first;
+        }
+    }
+}
+
+async fn to_server(client: &Client, config: &AsyncConnectionConfig) -> RedisResult<Live> {
+    match client.get_multiplexed_async_connection_with_config(config).await {
+        Err(error) if error.kind() == ErrorKind::AuthenticationFailed => {
+            Err(first_words(client, config).await.unwrap_or(error))
+        }
+        made => greeted(made?).await,
+    }
+}
+
+async fn greeted(connection: MultiplexedConnection) -> RedisResult<Live> {
+    let mut live = Live::Server(connection);
+    live.greet().await?;
+    Ok(live)
 }
 
 /// What a server says to somebody without a name before it hangs up. The library takes it for an answer about the

@@ -10,18 +10,23 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-/// How long a call goes on that nobody waits for: longer than the server takes before it gives up. After that its
-/// connection is closed.
-const PATIENCE: Duration = Duration::from_secs(3);
+use super::LIMIT;
+
+/// How old a call becomes that nobody waits for: a little older than it is when the server gives it up. After that its
+/// connection is closed. One that was forgotten on the way takes a place in the pool until then.
+const PATIENCE: Duration = LIMIT.saturating_add(Duration::from_millis(250));
 
 /// What somebody waits for, perhaps not to its end.
-pub(super) struct Finish<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
+pub(super) struct Finish<T: Send + 'static> {
+    call: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+    began: Instant,
+}
 
 impl<T: Send + 'static> Finish<T> {
     pub(super) fn new(call: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(Some(Box::pin(call)))
+        Self { call: Some(Box::pin(call)), began: Instant::now() }
     }
 }
 
@@ -29,10 +34,10 @@ impl<T: Send + 'static> Future for Finish<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let Some(call) = &mut self.0 else { return Poll::Pending };
+        let Some(call) = &mut self.call else { return Poll::Pending };
         let answer = call.as_mut().poll(context);
         if answer.is_ready() {
-            self.0 = None;
+            self.call = None;
         }
         answer
     }
@@ -40,10 +45,11 @@ impl<T: Send + 'static> Future for Finish<T> {
 
 impl<T: Send + 'static> Drop for Finish<T> {
     fn drop(&mut self) {
-        let Some(call) = self.0.take() else { return };
+        let Some(call) = self.call.take() else { return };
+        let end = self.began + PATIENCE;
         // Without a runtime, everything is coming to its end.
         if let Ok(runtime) = Handle::try_current() {
-            drop(runtime.spawn(async move { drop(timeout(PATIENCE, call).await) }));
+            drop(runtime.spawn(async move { drop(timeout_at(end, call).await) }));
         }
     }
 }
@@ -86,8 +92,11 @@ mod tests {
             drop(inside);
         });
         poll_once(&mut call).await;
+        let before = Duration::from_millis(500);
+        tokio::time::sleep(before).await;
         drop(call);
-        tokio::time::sleep(PATIENCE + Duration::from_millis(1)).await;
+        // Of its age, not of how long nobody has waited.
+        tokio::time::sleep(PATIENCE - before + Duration::from_millis(1)).await;
         tokio::task::yield_now().await;
         assert_eq!(Arc::strong_count(&held), 1);
     }

@@ -24,8 +24,8 @@ use super::resting::{Rested, Resting};
 
 /// How long a connection may take to say that it is ready for the next call.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The same for one that somebody waits for.
-const ANSWER: Duration = Duration::from_secs(1);
+/// How long a connection may take to be closed.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// How long one may have been idle without being asked whether it is there still.
 const IDLE: Duration = Duration::from_secs(1);
 /// How long one is kept from its pool, which knows how old a connection may become.
@@ -41,9 +41,10 @@ pub(super) fn watched<D: Dialect>(pool: PoolOptions<D>, renewal: &Arc<Renewal>) 
     pool.before_acquire(move |connection: &mut D::Connection, lent| {
         let made = Instant::now().checked_sub(lent.age);
         let is_fit = !made.is_some_and(|made| renewal.is_before(made));
+        let renewal = renewal.clone();
         Box::pin(async move {
             if is_fit && lent.idle_for >= IDLE {
-                connection.ping().await?;
+                renewal.unless_silent(connection.ping()).await?;
             }
             Ok(is_fit)
         })
@@ -170,7 +171,7 @@ async fn within<T>(end: Option<Instant>, work: impl Future<Output = T>) -> Optio
 fn close<D: Dialect>(connection: PoolConnection<D>) {
     let connection = connection.detach();
     if let Ok(runtime) = Handle::try_current() {
-        drop(runtime.spawn(async move { drop(timeout(ANSWER, connection.close()).await) }));
+        drop(runtime.spawn(async move { drop(timeout(GOODBYE, connection.close()).await) }));
     }
 }
 
@@ -258,8 +259,9 @@ impl<D: Dialect> Lent<D> {
 
     /// Asks a connection that was idle. One that does not answer is closed.
     async fn is_there(&mut self) -> bool {
+        let renewal = self.renewal.clone();
         let asked = async { self.get()?.ping().await };
-        let is_there = matches!(timeout(ANSWER, asked).await, Ok(Ok(())));
+        let is_there = renewal.unless_silent(asked).await.is_ok();
         self.is_busy = false;
         if !is_there {
             self.connection.take().map(PoolConnection::detach);

@@ -40,10 +40,11 @@ async fn tell(connection: &mut Connection, (sql, values): Said) -> sqlx::Result<
 ///
 /// What only one of the two servers knows is a comment to the other.
 async fn set_up(connection: &mut Connection) -> sqlx::Result<()> {
-    let (seconds, millis) = (LIMIT.as_secs().max(1), LIMIT.as_millis());
+    // For a lock they wait whole seconds.
+    let (seconds, limit, millis) = (LIMIT.as_secs().max(1), LIMIT.as_secs_f64(), LIMIT.as_millis());
     let set = format!(
         "SET SESSION lock_wait_timeout = {seconds}, SESSION innodb_lock_wait_timeout = {seconds} \
-         /*M!100102 , SESSION max_statement_time = {seconds} */ \
+         /*M!100102 , SESSION max_statement_time = {limit} */ \
          /*!50708 , SESSION max_execution_time = {millis} */"
     );
     match connection.execute(set.as_str()).await {

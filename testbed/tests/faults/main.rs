@@ -1,8 +1,9 @@
 //! Engines and networks that fail, while users are at work: the built testbed serves over real HTTP, and between it and
 //! its engine stands a proxy that makes the weather.
 //!
-//! `users` says what every single answer has to be, whatever happens. `every_engine/` holds what is done to each engine,
-//! compiled again for each; what lies here can be done to one of them alone.
+//! `user` says what every single answer has to be, whatever happens. `every_engine/` holds what is done to each engine,
+//! compiled again for each; what lies here can be done to one of them alone. `storm` does all of it in a random order, to
+//! two processes on one store.
 
 #![allow(clippy::unwrap_used)]
 // That files are compiled several times is the point.
@@ -11,6 +12,8 @@
 mod failover;
 mod forgetting;
 mod full;
+mod storm;
+mod user;
 mod users;
 
 /// What is done to the network before each engine. The tests share a server: each disturbs its own proxy only.

@@ -2,49 +2,16 @@
 //! session, or a refusal. Never another's, and none that is empty while the engine still has the full one.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use cloakroom_testbed::Service;
 
-use cloakroom_testbed::{Answer, Connection, Service};
+use crate::user::{Allowed, Habits, Seen, User};
 
-const USERS: usize = 8;
-
-/// A user, and what he knows for sure about the number that he counts up.
-struct User<'a> {
-    mark: String,
-    connection: Connection,
-    ticket: Option<String>,
-    /// The least and the most that it can be.
-    least: u64,
-    most: u64,
-    /// Whether a refused write may take effect later. Only one can: the others were meant for the same version.
-    is_undecided: bool,
-    seen: &'a Seen,
-    allowed: &'a Allowed,
-}
-
-/// What a user has come across so far.
-#[derive(Default)]
-struct Seen {
-    served: AtomicU64,
-    refused: AtomicU64,
-    forgotten: AtomicU64,
-    /// The number that he saw last.
-    number: AtomicU64,
-    /// The number that a replica has for sure.
-    replicated: AtomicU64,
-}
-
-/// What may happen to users at present.
-#[derive(Default)]
-struct Allowed {
-    /// All sessions may be gone.
-    forgetting: AtomicBool,
-    /// What was acknowledged may be undone, if no replica had it.
-    undoing: AtomicBool,
-}
+/// A few, who are in a hurry and stay logged in.
+const HABITS: Habits = Habits { users: 8, pause: Duration::from_millis(2), leave_in: None };
 
 /// Users at work.
 pub(crate) struct Users<'a> {
@@ -62,26 +29,45 @@ impl Drop for AtEnd<'_> {
     }
 }
 
+/// Something may happen to users as long as this is there.
+pub(crate) struct Permit<'a>(&'a AtomicBool);
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
 /// Has users at work while `disturb` disturbs. In the end, each has what he was told is kept.
 pub(crate) fn while_users_work(service: &Service, disturb: impl FnOnce(&Users<'_>)) {
-    let seen: Vec<Seen> = (0..USERS).map(|_| Seen::default()).collect();
-    let allowed = &Allowed::default();
-    let [is_over, somebody_failed] = &[const { AtomicBool::new(false) }; 2];
+    while_a_crowd_works(HABITS, &[service], disturb);
+}
+
+/// The same with other users, of several processes on one store.
+pub(crate) fn while_a_crowd_works(
+    habits: Habits,
+    services: &[&Service],
+    disturb: impl FnOnce(&Users<'_>),
+) {
+    let seen: Vec<Seen> = (0..habits.users).map(|_| Seen::at(services.len())).collect();
+    let [forgetting, undoing, is_over, somebody_failed] = [const { AtomicBool::new(false) }; 4];
+    let allowed = Allowed { forgetting, undoing, work: RwLock::new(()), began: Instant::now() };
     thread::scope(|scope| {
-        let _stop = AtEnd(is_over);
+        let _stop = AtEnd(&is_over);
         for (number, seen) in seen.iter().enumerate() {
-            let mut user = User::new(number, service, seen, allowed);
+            let mut user = User::new(number, habits, services, seen, &allowed);
+            let (is_over, somebody_failed) = (&is_over, &somebody_failed);
             scope.spawn(move || {
                 let _report = AtEnd(somebody_failed);
                 while !is_over.load(Ordering::SeqCst) {
-                    user.read();
-                    user.write();
-                    thread::sleep(Duration::from_millis(2));
+                    user.work();
+                    thread::sleep(habits.pause);
                 }
-                until("a last look", || user.read());
+                user.look_a_last_time();
             });
         }
-        let users = Users { seen: &seen, allowed, somebody_failed };
+        let (seen, allowed, somebody_failed) = (&seen[..], &allowed, &somebody_failed);
+        let users = Users { seen, allowed, somebody_failed };
         users.are_all_served();
         disturb(&users);
         users.are_all_served();
@@ -89,14 +75,25 @@ pub(crate) fn while_users_work(service: &Service, disturb: impl FnOnce(&Users<'_
 }
 
 impl Users<'_> {
-    /// Each gets his own session from now on, several times.
+    /// Each gets his own session from now on, several times, and from each process: the second time, he asked after now.
     pub(crate) fn are_all_served(&self) {
-        self.wait("everybody is served", |seen| &seen.served, 4);
+        let served = || self.seen.iter().flat_map(|seen| &seen.served);
+        let more = if self.seen[0].served.len() == 1 { 4 } else { 2 };
+        self.wait("everybody is served", &served, more);
+    }
+
+    /// Each has his own session of each process, and has asked for it after now.
+    pub(crate) fn are_all_served_once(&self) {
+        let now = self.allowed.now();
+        let asked = |seen: &Seen| {
+            seen.asked_at.iter().all(|asked_at| asked_at.load(Ordering::SeqCst) > now)
+        };
+        self.until("everybody is served", || self.seen.iter().all(asked));
     }
 
     /// Each gets a refusal from now on, to a read and to a write: the one after the first was begun after now.
     pub(crate) fn are_all_refused(&self) {
-        self.wait("everybody is refused", |seen| &seen.refused, 3);
+        self.wait("everybody is refused", &|| self.seen.iter().map(|seen| &seen.refused), 3);
     }
 
     /// Somebody gets a refusal from now on.
@@ -110,38 +107,70 @@ impl Users<'_> {
         self.seen.iter().map(|seen| seen.refused.load(Ordering::SeqCst)).sum()
     }
 
+    /// How long after a moment the last refusal came, if any did.
+    pub(crate) fn refused_after(&self, moment: Instant) -> Duration {
+        let last = self.seen.iter().map(|seen| seen.refused_at.load(Ordering::SeqCst)).max();
+        let last = self.allowed.began + Duration::from_micros(last.unwrap_or(0));
+        last.saturating_duration_since(moment)
+    }
+
+    /// All sessions may be gone while the permit is there, and after it those only that were seen since.
+    pub(crate) fn forgetting(&self) -> Permit<'_> {
+        self.allowed.forgetting.store(true, Ordering::SeqCst);
+        Permit(&self.allowed.forgetting)
+    }
+
+    /// What is acknowledged from now on may be undone while the permit is there. What was acknowledged before, a replica
+    /// is to have before anything happens.
+    pub(crate) fn undoing(&self) -> Permit<'_> {
+        for seen in self.seen {
+            seen.replicated.store(seen.number.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+        self.allowed.undoing.store(true, Ordering::SeqCst);
+        Permit(&self.allowed.undoing)
+    }
+
+    /// Nobody asks anything meanwhile, and nobody waits for an answer.
+    pub(crate) fn while_all_rest(&self, happen: impl FnOnce()) {
+        let _nobody = self.allowed.work.write().unwrap_or_else(PoisonError::into_inner);
+        happen();
+    }
+
     /// Has the engine forget everything; each notices once, logs in again, and is forgotten no more.
     pub(crate) fn are_forgotten_once(&self, forget: impl FnOnce()) {
-        self.allowed.forgetting.store(true, Ordering::SeqCst);
-        let times = |user: usize| self.seen[user].forgotten.load(Ordering::SeqCst);
-        let before: Vec<u64> = (0..USERS).map(times).collect();
+        let forgetting = self.forgetting();
+        let times = || self.seen.iter().map(|seen| seen.forgotten.load(Ordering::SeqCst));
+        let before: Vec<u64> = times().collect();
         forget();
-        self.until("everybody notices", || (0..USERS).all(|user| times(user) > before[user]));
-        self.allowed.forgetting.store(false, Ordering::SeqCst);
+        let all = |more| times().zip(&before).all(|(now, before)| now >= before + more);
+        self.until("everybody notices", || all(1));
+        drop(forgetting);
         self.are_all_served();
-        assert!((0..USERS).all(|user| times(user) == before[user] + 1), "twice");
+        assert!(!times().zip(&before).any(|(now, before)| now > before + 1), "twice");
     }
 
     /// Has a replica take its master's place. A master answers before its replica has a write: what it acknowledged in
     /// its last moments may be undone. What it acknowledged before `replicate` may not, since that waits for the replica.
     pub(crate) fn lose_a_master(&self, replicate: impl FnOnce(), fail: impl FnOnce()) {
-        for seen in self.seen {
-            seen.replicated.store(seen.number.load(Ordering::SeqCst), Ordering::SeqCst);
-        }
+        let undoing = self.undoing();
         replicate();
-        self.allowed.undoing.store(true, Ordering::SeqCst);
         let before = self.refused();
         fail();
         self.until("somebody is refused", || self.refused() > before);
         self.are_all_served();
-        self.allowed.undoing.store(false, Ordering::SeqCst);
+        drop(undoing);
         self.are_all_served();
     }
 
-    fn wait(&self, what: &str, count: fn(&Seen) -> &AtomicU64, more: u64) {
-        let now = |seen: &Seen| count(seen).load(Ordering::SeqCst);
-        let goals: Vec<u64> = self.seen.iter().map(|seen| now(seen) + more).collect();
-        self.until(what, || self.seen.iter().zip(&goals).all(|(seen, goal)| now(seen) >= *goal));
+    fn wait<'a, I: Iterator<Item = &'a AtomicU64>>(
+        &self,
+        what: &str,
+        counts: &dyn Fn() -> I,
+        more: u64,
+    ) {
+        let now = |count: &AtomicU64| count.load(Ordering::SeqCst);
+        let goals: Vec<u64> = counts().map(|count| now(count) + more).collect();
+        self.until(what, || counts().zip(&goals).all(|(count, goal)| now(count) >= *goal));
     }
 
     fn until(&self, what: &str, is_so: impl Fn() -> bool) {
@@ -161,75 +190,4 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         thread::sleep(Duration::from_millis(5));
     }
     panic!("never: {what}");
-}
-
-impl<'a> User<'a> {
-    fn new(number: usize, service: &Service, seen: &'a Seen, allowed: &'a Allowed) -> Self {
-        let (mark, connection) = (format!("mark-of-user-{number}"), Connection::to(service));
-        let (ticket, least, most, is_undecided) = (None, 0, 0, false);
-        Self { mark, connection, ticket, least, most, is_undecided, seen, allowed }
-    }
-
-    fn read(&mut self) -> bool {
-        self.ask(&json!([{"route": "/all"}]))
-    }
-
-    fn write(&mut self) {
-        self.most += 1;
-        let add = json!({"route": "/add", "body": {"key": "n", "by": 1}});
-        let is_done = self.ask(&json!([add, {"route": "/all"}]));
-        // What is done stands in the way of whatever was meant for the version before.
-        self.is_undecided = !is_done;
-    }
-
-    /// Asks for this, or for a session if he has none; whether it was done. The answer is all that is in it.
-    fn ask(&mut self, then: &Value) -> bool {
-        let login = json!([{"route": "/login", "body": {"user": self.mark}}, {"route": "/all"}]);
-        let is_login = self.ticket.is_none();
-        let then = if is_login { &login } else { then };
-        let body = json!({"sleep_ms": 0, "then": then});
-        let ticket = self.ticket.clone().unwrap_or_default();
-        let answer = self.connection.post("/slow", &ticket, &body);
-        if answer.status != 200 {
-            self.is_refused(&answer);
-            return false;
-        }
-        if is_login {
-            self.ticket = Some(answer.set_cookie().expect("a ticket").value);
-            (self.least, self.most, self.is_undecided) = (0, 0, false);
-        }
-        self.is_served(&answer.json()["values"]);
-        true
-    }
-
-    /// In words, without a cookie, and with nothing of a session.
-    fn is_refused(&self, answer: &Answer) {
-        assert_eq!(answer.error(), (503, "store".into()), "{}", self.mark);
-        assert_eq!(answer.set_cookie(), None, "{}", self.mark);
-        assert!(!answer.text.contains("mark-of"), "{}: {}", self.mark, answer.text);
-        self.seen.refused.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn is_served(&mut self, values: &Value) {
-        if values.get("user").is_none() {
-            let may_be = self.allowed.forgetting.load(Ordering::SeqCst);
-            assert!(may_be, "{} was forgotten: {values}", self.mark);
-            self.ticket = None;
-            self.seen.forgotten.fetch_add(1, Ordering::SeqCst);
-            return;
-        }
-        assert_eq!(values["user"], json!(self.mark), "somebody else's: {values}");
-        let (kept, known) = (values["n"].as_u64().unwrap_or(0), self.least()..=self.most);
-        assert!(known.contains(&kept), "{}: {kept} is not within {known:?}", self.mark);
-        (self.least, self.most) = (kept, kept + u64::from(self.is_undecided));
-        self.seen.number.store(kept, Ordering::SeqCst);
-        self.seen.served.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn least(&self) -> u64 {
-        if self.allowed.undoing.load(Ordering::SeqCst) {
-            return self.seen.replicated.load(Ordering::SeqCst);
-        }
-        self.least
-    }
 }

@@ -16,8 +16,9 @@ use super::super::lent::Manner;
 /// A setting of our own, by which a session is known that was set up.
 const MARK: &str = "cloakroom.direct";
 
-/// How much of that may be spent on waiting for a lock: less, so that the server says which of the two it was.
-const WAIT: Duration = LIMIT.saturating_sub(Duration::from_millis(500));
+/// How much of that may be spent on waiting for a lock: less, so that the server says which of the two it was, and more than
+/// the second after which it looks whether there is a deadlock.
+const WAIT: Duration = LIMIT.saturating_sub(Duration::from_millis(250));
 
 pub(super) async fn connect(pool: PoolOptions<Postgres>, url: &str) -> Result<(PgPool, Manner)> {
     let options: PgConnectOptions = url.parse()?;
