@@ -34,6 +34,14 @@ pub trait Dialect: Database + Sized {
     const LONGEST_NAME: usize;
     /// In bytes.
     const LONGEST_OWNER: usize;
+    /// Given key, version, expiry, owner and data.
+    const INSERT: &'static str;
+    /// Given version, expiry, owner and data, then the key and the version that is expected.
+    const UPDATE: &'static str;
+    /// Given the expiry, then the key and the version that is expected.
+    const TOUCH: &'static str;
+    /// Given a key.
+    const LAYOUT: &'static str;
     /// Given the owner, and a key or nothing.
     const DELETE_ALL_BUT: &'static str;
     const SWEEP: &'static str;
@@ -70,11 +78,11 @@ pub trait Dialect: Database + Sized {
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<i64>> + Send;
 
-    /// Removes what expired from a time on and before another one, up to a number of rows.
+    /// Removes what expired.
     fn sweep(
         lender: &Lender<Self>,
         statements: &Arc<Statements>,
-        span: [i64; 3],
+        span: Span,
     ) -> impl Future<Output = Result<Swept>> + Send;
 }
 
@@ -93,10 +101,25 @@ pub struct Done {
     pub(super) is_in_doubt: bool,
 }
 
-/// What a sweep has removed: how many rows, and when the last of them expired.
+/// What a sweep is to look at: what was due from a time on and before another one.
+#[derive(Clone, Copy)]
+pub struct Span {
+    pub(super) from: i64,
+    pub(super) to: i64,
+    /// How many rows it looks at.
+    pub(super) looks: i64,
+    /// How many of those it removes.
+    pub(super) removes: i64,
+}
+
+/// What a sweep has done.
 #[derive(Default)]
 pub struct Swept {
+    /// How many rows it looked at.
+    pub(super) seen: u64,
+    /// How many of those it removed.
     pub(super) rows: u64,
+    /// When the last was due of those that it is done with.
     pub(super) last: i64,
 }
 

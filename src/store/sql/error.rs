@@ -3,6 +3,7 @@
 //! Each database has one table, *code -> meaning*, beside its dialect. Whatever it says that is not in there is a refusal,
 //! which is an answer: the store is not down because of it.
 
+use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
 use sqlx::Error;
@@ -59,6 +60,13 @@ struct Failure {
 pub(super) fn of<D: Dialect>(source: Error) -> StoreError {
     let (meaning, advice) = meaning::<D>(&source);
     StoreError::new(meaning.kind(), Failure { advice, source })
+}
+
+/// Whether it says that a table is of an earlier version.
+pub(super) fn is_of_column(error: &StoreError) -> bool {
+    let failure = error.source().and_then(|source| source.downcast_ref::<Failure>());
+    let code = failure.and_then(|failure| failure.source.as_database_error()?.code());
+    code.as_deref() == Some("42703")
 }
 
 /// What a failure means, and what to do.
