@@ -8,6 +8,8 @@ mod answers;
 mod connections;
 #[path = "engine/costs.rs"]
 mod costs;
+#[path = "engine/mysql_rights.rs"]
+mod rights;
 #[path = "engine/switchover.rs"]
 mod switchover;
 #[path = "engine/versions.rs"]

@@ -10,6 +10,8 @@ mod connections;
 mod costs;
 #[path = "engine/pooler.rs"]
 mod pooler;
+#[path = "engine/postgres_rights.rs"]
+mod rights;
 #[path = "engine/switchover.rs"]
 mod switchover;
 #[path = "engine/postgres_touches.rs"]

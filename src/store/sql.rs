@@ -43,6 +43,7 @@ mod mysql;
 mod postgres;
 mod renewal;
 mod resting;
+mod rights;
 mod statements;
 #[cfg(feature = "mysql")]
 mod sweeper;
@@ -158,8 +159,9 @@ impl<D: Dialect> SqlOptions<D> {
     /// Connects.
     ///
     /// # Errors
-    /// `Rejected` for a URL or a table's name that is none, a parameter that is not known, an option that cannot be served, or a password that is wrong; `Unavailable` or `TimedOut` for
-    /// a server that does not answer.
+    /// `Rejected` for a URL or a table's name that is none, a parameter that is not known, an option that cannot be
+    /// served, a password that is wrong, or a user who may not read, insert, update and delete rows of the table that is
+    /// there; `Unavailable` or `TimedOut` for a server that does not answer.
     pub async fn connect(self) -> Result<SqlStore<D>> {
         self.check()?;
         let statements = Statements::new::<D>(&self.table)?;
@@ -174,10 +176,11 @@ impl<D: Dialect> SqlOptions<D> {
             connected => connected,
         };
         let (pool, manner) = connected.map_err(error::of::<D>)?;
-        Ok(SqlStore {
-            lender: Lender::own(pool, manner, renewal),
-            statements: Arc::new(statements),
-        })
+        let lender = Lender::own(pool, manner, renewal);
+        let store = SqlStore { lender, statements: Arc::new(statements) };
+        // One that does not answer any more will say so to visitors.
+        tokio::time::timeout(timeout, store.look_around()).await.unwrap_or(Ok(()))?;
+        Ok(store)
     }
 }
 

@@ -185,7 +185,7 @@ async fn who_may_not_make_a_table_can_use_one_that_is_there() {
     beside.execute("CREATE ROLE limited LOGIN").await.unwrap();
     let url = SERVER.url().replace("postgres@", "limited@");
     let options = |table: &str| PostgresStore::options(&url).table(table).connect();
-    let error = options(&table).await.unwrap().create_table().await.unwrap_err();
+    let error = options("not_yet").await.unwrap().create_table().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Rejected);
     assert!(advice(&error).contains("grant"), "{error:?}");
     let grant = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO limited");

@@ -9,6 +9,7 @@ use sqlx::{Database, Pool};
 
 use super::error::Meaning;
 use super::lent::{Lender, Manner};
+use super::rights::Looked;
 use super::statements::Statements;
 use crate::store::{Listed, Record, Result, StoreError, StoreErrorKind, StoreKey, Stored, Version};
 use crate::time::Timestamp;
@@ -77,6 +78,9 @@ pub trait Dialect: Database + Sized {
         sql: &Arc<str>,
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<i64>> + Send;
+
+    /// Finds out what this user may do with the table, if it is there.
+    fn look(lender: &Lender<Self>, table: &str) -> impl Future<Output = Result<Looked>> + Send;
 
     /// Removes what expired.
     fn sweep(

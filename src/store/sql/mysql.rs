@@ -12,11 +12,13 @@ use super::dialect::{Dialect, Done, Row, Span, Swept, Value, calls, helpers, rep
 use super::error::{self, Meaning};
 use super::finish::Finish;
 use super::lent::{Lender, Manner};
+use super::rights::Looked;
 use super::statements::Statements;
 use super::{LIMIT, sweeper};
 use crate::store::Result;
 
 mod answers;
+mod look;
 
 helpers!(MySql);
 
@@ -106,6 +108,10 @@ impl Dialect for MySql {
     async fn connect(pool: PoolOptions<Self>, url: &str) -> sqlx::Result<(Pool<Self>, Manner)> {
         let pool = pool.after_connect(|connection, _| Box::pin(set_up(connection)));
         Ok((pool.connect(url).await?, Manner::Prepared))
+    }
+
+    async fn look(lender: &Lender<Self>, table: &str) -> Result<Looked> {
+        look::look(lender, table).await
     }
 
     async fn sweep(

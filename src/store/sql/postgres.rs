@@ -11,11 +11,13 @@ use super::dialect::{Dialect, Done, Row, Span, Swept, Value, calls, helpers, rep
 use super::error::{self, Meaning};
 use super::finish::Finish;
 use super::lent::{Lender, Manner};
+use super::rights::Looked;
 use super::statements::Statements;
 use crate::store::Result;
 
 mod answers;
 mod connect;
+mod look;
 mod text;
 
 helpers!(Postgres);
@@ -122,6 +124,10 @@ impl Dialect for Postgres {
 
     async fn connect(pool: PoolOptions<Self>, url: &str) -> sqlx::Result<(Pool<Self>, Manner)> {
         connect::connect(pool, url).await
+    }
+
+    async fn look(lender: &Lender<Self>, table: &str) -> Result<Looked> {
+        look::look(lender, table).await
     }
 
     /// The lock ends with the statement.

@@ -13,6 +13,8 @@ pub(super) const TABLE: &str = "cloakroom_sessions";
 /// One text for each call. Public only because a [`Dialect`] is told of it.
 #[derive(Debug)]
 pub struct Statements {
+    /// The table, perhaps with its schema before a dot.
+    pub(super) table: String,
     pub(super) schema: String,
     /// The same for one of several processes that do so at once.
     pub(super) make: String,
@@ -56,6 +58,7 @@ impl Statements {
         let row = format!("version, expires_at, {}, data", D::OWNER);
         let make = sql(&format!("{}{}", D::BEFORE_SCHEMA, D::SCHEMA)).as_ref().to_owned();
         Ok(Self {
+            table: table.to_owned(),
             make,
             schema: sql(D::SCHEMA).as_ref().to_owned(),
             select: sql(&format!("SELECT {row} FROM {{table}} WHERE {{key}} = ?")),
