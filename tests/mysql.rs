@@ -14,6 +14,8 @@ mod rights;
 mod switchover;
 #[path = "engine/versions.rs"]
 mod versions;
+#[path = "engine/warnings.rs"]
+mod warnings;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -18,6 +18,8 @@ mod switchover;
 mod touches;
 #[path = "engine/versions.rs"]
 mod versions;
+#[path = "engine/warnings.rs"]
+mod warnings;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};

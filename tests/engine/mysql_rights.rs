@@ -72,3 +72,21 @@ async fn to_look_at_rights_leaves_the_table_as_it_is() {
     let rows: i64 = sqlx::query_scalar(&rows).fetch_one(&mut beside().await).await.unwrap();
     assert_eq!(rows, 1);
 }
+
+#[tokio::test]
+async fn a_clock_that_differs_from_the_server_s_is_said_at_the_start() {
+    let warnings = warnings::Warnings::default();
+    let _guard = tracing::subscriber::set_default(warnings.clone());
+    drop(open().await);
+    assert_eq!(warnings.seen_of("clocks"), [""; 0]);
+    let server = MariaDb::start().unwrap_or_else(|error| panic!("{error}"));
+    let mut beside = MySqlConnection::connect(&server.url()).await.unwrap();
+    beside.execute("CREATE USER app@'%'").await.unwrap();
+    beside.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON cloakroom.* TO app@'%'").await.unwrap();
+    beside.execute("SET GLOBAL init_connect = 'SET timestamp = 1000000000'").await.unwrap();
+    let url = server.url().replace("root@", "app@");
+    drop(MySqlStore::connect(&url).await.unwrap());
+    let seen = warnings.seen_of("clocks");
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(seen[0].contains("store=2001-09-09T01:46:40"), "{seen:?}");
+}

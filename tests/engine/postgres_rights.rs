@@ -101,3 +101,21 @@ async fn a_pooler_in_between_hides_no_missing_right() {
     let url = pooler.url().replace("/postgres", "/limited");
     assert_eq!(missing(&url, &table).await.as_deref(), Some("INSERT, UPDATE"));
 }
+
+#[tokio::test]
+async fn a_clock_that_differs_from_the_server_s_is_said_at_the_start() {
+    let warnings = warnings::Warnings::default();
+    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let (_, table) = open().await;
+    assert_eq!(warnings.seen_of("clocks"), [""; 0]);
+    let url = user("late", &RIGHTS, &table).await;
+    let late = "CREATE SCHEMA late; GRANT USAGE ON SCHEMA late TO late; \
+                CREATE FUNCTION late.clock_timestamp() RETURNS timestamptz LANGUAGE sql \
+                AS $$ SELECT '2001-09-09 01:46:40+00'::timestamptz $$; \
+                ALTER ROLE late SET search_path = late, pg_catalog, public";
+    beside().await.execute(late).await.unwrap();
+    assert_eq!(missing(&url, &table).await, None);
+    let seen = warnings.seen_of("clocks");
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(seen[0].contains("store=2001-09-09T01:46:40Z"), "{seen:?}");
+}

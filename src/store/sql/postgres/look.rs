@@ -1,4 +1,4 @@
-//! What PostgreSQL says of what its user may do: one statement, about catalogues that everybody may read.
+//! What PostgreSQL says of what its user may do, and of the time: one statement, about catalogues that everybody may read.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::super::lent::Lender;
 use super::super::rights::Looked;
 use super::rows;
 use crate::store::Result;
+use crate::time::Timestamp;
 
 /// Given the table's schema, or nothing for one that the search path finds, and its name. A right to some columns counts,
 /// for nobody says which ones. No dollar sign but before a number: values are put there.
@@ -21,7 +22,8 @@ pub(super) async fn look(lender: &Lender<Postgres>, table: &str) -> Result<Looke
     let rows = rows(lender, &Arc::from(LOOK), &values).await?;
     let looked = rows.first().map(|row| {
         let missing: Option<Vec<String>> = row.try_get(0)?;
-        Ok(Looked { missing: missing.unwrap_or_default() })
+        let now = row.try_get(1).map(Timestamp::from_micros)?;
+        Ok(Looked { missing: missing.unwrap_or_default(), now: Some(now) })
     });
     looked.transpose().map(Option::unwrap_or_default).map_err(error::of::<Postgres>)
 }

@@ -9,4 +9,5 @@ missing AS (SELECT name FROM found, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) 
         WHERE NOT has_any_column_privilege(oid, name)
     UNION ALL SELECT 'DELETE' FROM found WHERE NOT has_table_privilege(oid, 'DELETE')
     UNION ALL SELECT 'USAGE of its schema' FROM found WHERE NOT has_schema_privilege(home, 'USAGE'))
-SELECT (SELECT array_agg(name) FROM missing)
+SELECT (SELECT array_agg(name) FROM missing),
+    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
