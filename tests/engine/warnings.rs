@@ -17,6 +17,7 @@ impl Warnings {
     }
 
     /// The same, of those with a word in them: drivers warn of a slow machine, too.
+    #[allow(dead_code)] // for those that have a driver
     pub fn seen_of(&self, word: &str) -> Vec<String> {
         self.seen().into_iter().filter(|text| text.contains(word)).collect()
     }

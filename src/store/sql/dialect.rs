@@ -111,6 +111,8 @@ pub struct Span {
     pub(super) from: i64,
     pub(super) to: i64,
     /// How many rows it looks at.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
+    // where all that is due has expired
     pub(super) looks: i64,
     /// How many of those it removes.
     pub(super) removes: i64,
