@@ -73,6 +73,8 @@ use crate::random::distinct;
 use crate::time::Timestamp;
 
 mod any;
+#[cfg(any(feature = "memcached", feature = "mysql", feature = "postgres", feature = "redis"))]
+mod clocks;
 mod index;
 #[cfg(feature = "tower-sessions")]
 mod last_write_wins;

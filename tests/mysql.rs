@@ -8,10 +8,14 @@ mod answers;
 mod connections;
 #[path = "engine/costs.rs"]
 mod costs;
+#[path = "engine/mysql_rights.rs"]
+mod rights;
 #[path = "engine/switchover.rs"]
 mod switchover;
 #[path = "engine/versions.rs"]
 mod versions;
+#[path = "engine/warnings.rs"]
+mod warnings;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -10,10 +10,16 @@ mod connections;
 mod costs;
 #[path = "engine/pooler.rs"]
 mod pooler;
+#[path = "engine/postgres_rights.rs"]
+mod rights;
 #[path = "engine/switchover.rs"]
 mod switchover;
+#[path = "engine/postgres_touches.rs"]
+mod touches;
 #[path = "engine/versions.rs"]
 mod versions;
+#[path = "engine/warnings.rs"]
+mod warnings;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -155,7 +161,7 @@ async fn the_schema_can_be_made_twice_and_is_what_is_printed() {
     let indexes = "SELECT indexname::text FROM pg_indexes WHERE tablename = $1 ORDER BY 1";
     let indexes: Vec<String> =
         sqlx::query_scalar(indexes).bind(&table).fetch_all(&mut beside).await.unwrap();
-    let expected = ["_by_expiry", "_by_owner", "_pkey"].map(|end| format!("{table}{end}"));
+    let expected = ["_by_owner", "_by_sweep", "_pkey"].map(|end| format!("{table}{end}"));
     assert_eq!(indexes, expected);
     assert!(store.schema().contains(&format!("CREATE TABLE IF NOT EXISTS {table} (")));
 }

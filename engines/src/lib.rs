@@ -134,7 +134,7 @@ const MARIADB: &str = r#"
             --auth-root-authentication-method=normal >/dev/null || exit
     exec mariadbd --no-defaults --user="$user" --datadir="$1/data" --port="$2" \
         --socket="$1/socket" --pid-file="$1/mariadb.pid" --bind-address=127.0.0.1 \
-        --init-file="$1/init.sql" --innodb-flush-log-at-trx-commit=0 --max-connections=400 \
+        --init-file="$1/init.sql" --tmpdir="$1" --innodb-flush-log-at-trx-commit=0 --max-connections=400 \
         --long-query-time=0.05
 "#;
 
@@ -147,8 +147,8 @@ const MYSQL: &str = r#"
         "$3" --no-defaults --user="$user" --datadir="$1/data" --initialize-insecure || exit
     exec "$3" --no-defaults --user="$user" --datadir="$1/data" --port="$2" --mysqlx=OFF \
         --socket="$1/socket" --pid-file="$1/mysql.pid" --bind-address=127.0.0.1 \
-        --init-file="$1/init.sql" --innodb-flush-log-at-trx-commit=0 --max-connections=400 \
-        --long-query-time=0.05 --skip-log-bin
+        --init-file="$1/init.sql" --tmpdir="$1" --innodb-flush-log-at-trx-commit=0 --max-connections=400 \
+        --long-query-time=0.05 --skip-log-bin --secure-file-priv=NULL
 "#;
 
 /// A running MariaDB, or the MySQL that is [preferred](PREFERRED), that does not wait for the disk. Dropping it ends it.

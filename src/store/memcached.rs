@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use super::{
     Created, Record, Replaced, Result, Store, StoreError, StoreErrorKind, StoreKey, Stored,
-    Touched, Version, parameters, row, setting,
+    Touched, Version, clocks, parameters, row, setting,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -125,9 +125,12 @@ impl MemcachedOptions {
     /// `Corrupt` if it is no memcached.
     pub async fn connect(self) -> Result<MemcachedStore> {
         let servers = self.servers()?;
+        let (asked, mut times) = (self.clock.now(), Vec::new());
         for server in &servers {
             server.greet().await.map_err(store_error)?;
+            times.extend(server.time().await);
         }
+        clocks::compare(asked, self.clock.now(), times);
         let shared = Shared { servers, prefix: self.prefix, clock: self.clock };
         Ok(MemcachedStore { shared: Arc::new(shared) })
     }

@@ -43,12 +43,13 @@ mod mysql;
 mod postgres;
 mod renewal;
 mod resting;
+mod rights;
 mod statements;
 #[cfg(feature = "mysql")]
 mod sweeper;
 
 pub use dialect::Dialect;
-use dialect::{Done, Row, Value};
+use dialect::{Done, Row, Span, Value};
 use lent::Lender;
 use renewal::Renewal;
 use statements::Statements;
@@ -159,8 +160,9 @@ impl<D: Dialect> SqlOptions<D> {
     /// Connects.
     ///
     /// # Errors
-    /// `Rejected` for a URL or a table's name that is none, a parameter that is not known, an option that cannot be served, or a password that is wrong; `Unavailable` or `TimedOut` for
-    /// a server that does not answer.
+    /// `Rejected` for a URL or a table's name that is none, a parameter that is not known, an option that cannot be
+    /// served, a password that is wrong, or a user who may not read, insert, update and delete rows of the table that is
+    /// there; `Unavailable` or `TimedOut` for a server that does not answer.
     pub async fn connect(self) -> Result<SqlStore<D>> {
         self.check()?;
         let statements = Statements::new::<D>(&self.table)?;
@@ -175,10 +177,11 @@ impl<D: Dialect> SqlOptions<D> {
             connected => connected,
         };
         let (pool, manner) = connected.map_err(error::of::<D>)?;
-        Ok(SqlStore {
-            lender: Lender::own(pool, manner, renewal),
-            statements: Arc::new(statements),
-        })
+        let lender = Lender::own(pool, manner, renewal);
+        let store = SqlStore { lender, statements: Arc::new(statements) };
+        // One that does not answer any more will say so to visitors.
+        tokio::time::timeout(timeout, store.look_around()).await.unwrap_or(Ok(()))?;
+        Ok(store)
     }
 }
 
@@ -216,8 +219,8 @@ impl<D: Dialect> SqlStore<D> {
         })
     }
 
-    /// Makes the table and its indexes, if they are not there. Several processes may do so at once, and one that may not
-    /// can do so where the table is there already.
+    /// Makes the table and its indexes, if they are not there, and brings a table of an earlier version up to date. Several
+    /// processes may do so at once, and one that may not can do so where the table is as it should be already.
     ///
     /// # Errors
     /// `Rejected` if this user may not.
@@ -226,12 +229,18 @@ impl<D: Dialect> SqlStore<D> {
             return Ok(());
         };
         let anything = StoreKey::from_bytes([0; 16]);
-        let Ok(_) = self.load(&anything).await else { return Err(error) };
+        let layout = &self.statements.layout;
+        match D::count(&self.lender, layout, &[bytes(&anything)]).await {
+            Ok(_) => {}
+            Err(other) if error::is_of_column(&other) => return Err(other),
+            Err(_) => return Err(error),
+        }
         tracing::info!(error = &error as &dyn std::error::Error, "the table is there, as it is");
         Ok(())
     }
 
-    /// The table and its indexes as SQL, for who runs migrations by other means.
+    /// The table and its indexes as SQL, for who runs migrations by other means. It can be run again, and brings a table of
+    /// an earlier version up to date.
     #[must_use]
     pub fn schema(&self) -> &str {
         &self.statements.schema
@@ -346,14 +355,21 @@ impl<D: Dialect> Sweep for SqlStore<D> {
     /// By one sweeper at a time: while another is at it, nothing is removed and the answer is 0.
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize> {
         let swept = &self.statements.swept;
-        let most = i64::try_from(limit).unwrap_or(i64::MAX);
-        let span = [swept.load(Ordering::Relaxed), now.as_micros(), most];
-        let done = D::sweep(&self.lender, &self.statements, span).await?;
-        let rows = usize::try_from(done.rows).unwrap_or(usize::MAX);
-        // After a batch that was not full, from the beginning: some rows were in use, or have come late.
-        let is_full = rows > 0 && rows >= limit;
-        swept.store(if is_full { done.last } else { i64::MIN }, Ordering::Relaxed);
-        Ok(rows)
+        let (to, looks) = (now.as_micros(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let mut removed = 0;
+        loop {
+            let (from, left) = (swept.load(Ordering::Relaxed), limit - removed);
+            let removes = i64::try_from(left).unwrap_or(i64::MAX);
+            let span = Span { from, to, looks, removes };
+            let done = D::sweep(&self.lender, &self.statements, span).await?;
+            removed += usize::try_from(done.rows).unwrap_or(usize::MAX).min(left);
+            // After a batch that was not full, from the beginning: some rows were in use, or have come late.
+            let is_full = done.seen > 0 && done.seen >= looks.cast_unsigned();
+            swept.store(if is_full { done.last } else { i64::MIN }, Ordering::Relaxed);
+            if !is_full || removed >= limit {
+                return Ok(removed);
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::*;
 
 /// The cause of a failure, in our words.
-fn advice(error: &cloakroom::store::StoreError) -> String {
+pub(super) fn advice(error: &cloakroom::store::StoreError) -> String {
     std::error::Error::source(error).unwrap().to_string()
 }
 
@@ -185,7 +185,7 @@ async fn who_may_not_make_a_table_can_use_one_that_is_there() {
     beside.execute("CREATE ROLE limited LOGIN").await.unwrap();
     let url = SERVER.url().replace("postgres@", "limited@");
     let options = |table: &str| PostgresStore::options(&url).table(table).connect();
-    let error = options(&table).await.unwrap().create_table().await.unwrap_err();
+    let error = options("not_yet").await.unwrap().create_table().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Rejected);
     assert!(advice(&error).contains("grant"), "{error:?}");
     let grant = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO limited");
@@ -216,8 +216,8 @@ async fn s80_a_sweep_does_not_walk_over_what_it_has_removed() {
     let mut beside = beside().await;
     // They do not lie in the order in which they expire.
     let fill = format!(
-        "INSERT INTO {table} SELECT decode(md5(n::text), 'hex'), 1, n * 2999 % 6007, NULL, '' \
-         FROM generate_series(1, 6000) AS n"
+        "INSERT INTO {table} SELECT decode(md5(n::text), 'hex'), 1, n * 2999 % 6007, NULL, '', \
+         n * 2999 % 6007 FROM generate_series(1, 6000) AS n"
     );
     beside.execute(fill.as_str()).await.unwrap();
     beside.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await.unwrap();
@@ -238,7 +238,7 @@ async fn s80_a_sweep_does_not_walk_over_what_it_has_removed() {
 /// How many blocks sweeps of a table have looked at so far.
 async fn blocks(beside: &mut PgConnection, table: &str) -> i64 {
     let blocks = "SELECT coalesce(sum(shared_blks_hit + shared_blks_read), 0)::bigint \
-                  FROM pg_stat_statements WHERE query LIKE 'WITH gone%' || $1 || '%'";
+                  FROM pg_stat_statements WHERE query LIKE 'WITH due%' || $1 || '%'";
     sqlx::query_scalar(blocks).bind(table).fetch_one(beside).await.unwrap()
 }
 

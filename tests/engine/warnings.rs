@@ -15,6 +15,12 @@ impl Warnings {
     pub fn seen(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
+
+    /// The same, of those with a word in them: drivers warn of a slow machine, too.
+    #[allow(dead_code)] // for those that have a driver
+    pub fn seen_of(&self, word: &str) -> Vec<String> {
+        self.seen().into_iter().filter(|text| text.contains(word)).collect()
+    }
 }
 
 impl Subscriber for Warnings {

@@ -33,6 +33,7 @@ pub(crate) fn all(workspace: &Workspace) -> Outcome {
         ("What cannot be left out", "floor", vec![]),
         ("Sweeping under load", "sweep", vec![]),
         ("Memory of live sessions", "memory_footprint", vec![]),
+        ("Live sessions in each engine", "engine_footprint", vec![]),
     ] {
         heading(title);
         let printed = printed(&mut measurement(name, &words))?;

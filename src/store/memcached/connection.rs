@@ -82,6 +82,19 @@ impl Connection {
         }
     }
 
+    /// What time it is there, in seconds since 1970-01-01 UTC, if it says so.
+    pub(super) async fn time(&mut self) -> Result<Option<i64>, Failure> {
+        self.send(b"stats\r\n").await?;
+        let mut time = None;
+        loop {
+            let line = self.line().await?;
+            let Some(stat) = line.strip_prefix("STAT ") else { return Ok(time) };
+            if let Some(seconds) = stat.strip_prefix("time ") {
+                time = seconds.parse().ok();
+            }
+        }
+    }
+
     pub(super) async fn get(&mut self, key: &str) -> Result<Option<Item>, Failure> {
         self.send(format!("gets {key}\r\n").as_bytes()).await?;
         self.item(key).await

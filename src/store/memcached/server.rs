@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::connection::Connection;
 use super::error::Failure;
 use crate::store::StoreKey;
+use crate::time::Timestamp;
 
 const SCHEME: &str = "memcached://";
 const PORT: u16 = 11211;
@@ -130,6 +131,14 @@ impl Server {
         let greeting = timeout(self.connect_timeout, lent.connection.greet());
         let greeted = greeting.await.unwrap_or(Err(Failure::Slow));
         lent.settle(greeted)
+    }
+
+    /// What time it is there, if it says so. A proxy may not know the question.
+    pub(super) async fn time(&self) -> Option<Timestamp> {
+        let mut lent = self.lend().await.ok()?;
+        let seconds = timeout(self.connect_timeout, lent.connection.time()).await;
+        let seconds = lent.settle(seconds.unwrap_or(Err(Failure::Slow)));
+        seconds.ok()?.map(Timestamp::from_secs)
     }
 
     async fn open(&self) -> Result<Connection, Failure> {

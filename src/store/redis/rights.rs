@@ -1,12 +1,13 @@
 //! What is looked at before the first visitor comes: whether this is the kind of Redis that the URL says, whether it
-//! drops sessions when its memory is full, and whether the user may do what cloakroom does.
+//! drops sessions when its memory is full, whether its clock is right, and whether the user may do what cloakroom does.
 
 use ::redis::{Cmd, RedisError, RedisResult, Value, from_redis_value};
 use futures_util::future::{join_all, try_join_all};
 
 use super::RedisStore;
 use super::error::store_error;
-use crate::store::{Result, StoreError, StoreErrorKind};
+use crate::store::{Result, StoreError, StoreErrorKind, clocks};
+use crate::time::Timestamp;
 
 /// A command that Redis has heard of nothing that it would be about, so that it does nothing, if it is allowed.
 struct Trial {
@@ -19,11 +20,13 @@ impl RedisStore {
     /// `Rejected` if this store would not work.
     pub(super) async fn look_around(&self) -> Result<()> {
         let masters = self.connection.masters().await.map_err(store_error)?;
+        let asked = self.shared.clock.now();
         let infos = join_all(masters.iter().map(async |node| {
             let info = self.connection.send_to(node.as_ref(), &::redis::cmd("INFO")).await;
             info.and_then(|info| Ok(from_redis_value::<String>(info)?)).unwrap_or_default()
         }))
         .await;
+        clocks::compare(asked, self.shared.clock.now(), infos.iter().filter_map(|info| time(info)));
         if !self.connection.is_cluster()
             && infos.iter().any(|info| fact(info, "cluster_enabled") == Some("1"))
         {
@@ -147,6 +150,11 @@ fn is_node_of_a_cluster() -> StoreError {
 fn fact<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = info.lines().filter_map(|line| line.split_once(':'));
     lines.find(|(found, _)| *found == name).map(|(_, value)| value.trim())
+}
+
+/// What time it is there.
+fn time(info: &str) -> Option<Timestamp> {
+    fact(info, "server_time_usec")?.parse().ok().map(Timestamp::from_micros)
 }
 
 #[cfg(test)]

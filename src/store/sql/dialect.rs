@@ -9,6 +9,7 @@ use sqlx::{Database, Pool};
 
 use super::error::Meaning;
 use super::lent::{Lender, Manner};
+use super::rights::Looked;
 use super::statements::Statements;
 use crate::store::{Listed, Record, Result, StoreError, StoreErrorKind, StoreKey, Stored, Version};
 use crate::time::Timestamp;
@@ -34,6 +35,14 @@ pub trait Dialect: Database + Sized {
     const LONGEST_NAME: usize;
     /// In bytes.
     const LONGEST_OWNER: usize;
+    /// Given key, version, expiry, owner and data.
+    const INSERT: &'static str;
+    /// Given version, expiry, owner and data, then the key and the version that is expected.
+    const UPDATE: &'static str;
+    /// Given the expiry, then the key and the version that is expected.
+    const TOUCH: &'static str;
+    /// Given a key.
+    const LAYOUT: &'static str;
     /// Given the owner, and a key or nothing.
     const DELETE_ALL_BUT: &'static str;
     const SWEEP: &'static str;
@@ -70,11 +79,14 @@ pub trait Dialect: Database + Sized {
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<i64>> + Send;
 
-    /// Removes what expired from a time on and before another one, up to a number of rows.
+    /// Finds out what this user may do with the table, if it is there.
+    fn look(lender: &Lender<Self>, table: &str) -> impl Future<Output = Result<Looked>> + Send;
+
+    /// Removes what expired.
     fn sweep(
         lender: &Lender<Self>,
         statements: &Arc<Statements>,
-        span: [i64; 3],
+        span: Span,
     ) -> impl Future<Output = Result<Swept>> + Send;
 }
 
@@ -93,10 +105,27 @@ pub struct Done {
     pub(super) is_in_doubt: bool,
 }
 
-/// What a sweep has removed: how many rows, and when the last of them expired.
+/// What a sweep is to look at: what was due from a time on and before another one.
+#[derive(Clone, Copy)]
+pub struct Span {
+    pub(super) from: i64,
+    pub(super) to: i64,
+    /// How many rows it looks at.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
+    // where all that is due has expired
+    pub(super) looks: i64,
+    /// How many of those it removes.
+    pub(super) removes: i64,
+}
+
+/// What a sweep has done.
 #[derive(Default)]
 pub struct Swept {
+    /// How many rows it looked at.
+    pub(super) seen: u64,
+    /// How many of those it removed.
     pub(super) rows: u64,
+    /// When the last was due of those that it is done with.
     pub(super) last: i64,
 }
 

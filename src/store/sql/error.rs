@@ -3,9 +3,11 @@
 //! Each database has one table, *code -> meaning*, beside its dialect. Whatever it says that is not in there is a refusal,
 //! which is an answer: the store is not down because of it.
 
+use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
 use sqlx::Error;
+use sqlx::error::DatabaseError;
 
 use super::Dialect;
 use crate::store::{StoreError, StoreErrorKind};
@@ -59,6 +61,33 @@ struct Failure {
 pub(super) fn of<D: Dialect>(source: Error) -> StoreError {
     let (meaning, advice) = meaning::<D>(&source);
     StoreError::new(meaning.kind(), Failure { advice, source })
+}
+
+/// That a user may not do what cloakroom does.
+pub(super) fn of_missing<D: Dialect>(table: &str, rights: &[String]) -> StoreError {
+    let (database, rights) = (D::NAME, rights.join(", "));
+    let cause = format!(
+        "{database} does not let this user do what cloakroom needs with the table {table}: {rights}"
+    );
+    StoreError::new(StoreErrorKind::Rejected, cause)
+}
+
+/// Whether it says that a table is of an earlier version.
+pub(super) fn is_of_column(error: &StoreError) -> bool {
+    answer_in(error).and_then(DatabaseError::code).as_deref() == Some("42703")
+}
+
+/// The number that MySQL has for it.
+#[cfg(feature = "mysql")]
+pub(super) fn number_of(error: &StoreError) -> Option<u16> {
+    let error = answer_in(error)?.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>();
+    error.map(sqlx::mysql::MySqlDatabaseError::number)
+}
+
+/// What the database itself said.
+fn answer_in(error: &StoreError) -> Option<&dyn DatabaseError> {
+    let failure = error.source()?.downcast_ref::<Failure>()?;
+    failure.source.as_database_error()
 }
 
 /// What a failure means, and what to do.

@@ -8,15 +8,17 @@ use sqlx::pool::PoolOptions;
 use sqlx::{Arguments as _, Database, Executor, MySql, Pool, Row as _};
 
 use super::attempts::{Attempts, Effect};
-use super::dialect::{Dialect, Done, Row, Swept, Value, calls, helpers, repeat};
+use super::dialect::{Dialect, Done, Row, Span, Swept, Value, calls, helpers, repeat};
 use super::error::{self, Meaning};
 use super::finish::Finish;
 use super::lent::{Lender, Manner};
+use super::rights::Looked;
 use super::statements::Statements;
 use super::{LIMIT, sweeper};
 use crate::store::Result;
 
 mod answers;
+mod look;
 
 helpers!(MySql);
 
@@ -84,6 +86,12 @@ impl Dialect for MySql {
     const OWNER: &'static str = "CAST(owner AS char CHARACTER SET utf8mb4)";
     /// The column's width: a server that is not strict would cut it off without a word.
     const LONGEST_OWNER: usize = 1024;
+    const INSERT: &'static str =
+        "INSERT INTO {table} ({key}, version, expires_at, owner, data) VALUES (?, ?, ?, ?, ?)";
+    const UPDATE: &'static str = "UPDATE {table} SET version = ?, expires_at = ?, owner = ?, \
+         data = ? WHERE {key} = ? AND version = ?";
+    const TOUCH: &'static str = "UPDATE {table} SET expires_at = ? WHERE {key} = ? AND version = ?";
+    const LAYOUT: &'static str = "SELECT count(expires_at) FROM {table} WHERE {key} = ?";
     const DELETE_ALL_BUT: &'static str =
         "DELETE FROM {table} WHERE owner = ? AND NOT ({key} <=> ?)";
     const SWEEP: &'static str = "SELECT {key}, expires_at FROM {table} \
@@ -103,10 +111,14 @@ impl Dialect for MySql {
         Ok((pool.connect(url).await?, Manner::Prepared))
     }
 
+    async fn look(lender: &Lender<Self>, table: &str) -> Result<Looked> {
+        look::look(lender, table).await
+    }
+
     async fn sweep(
         lender: &Lender<Self>,
         statements: &Arc<Statements>,
-        span: [i64; 3],
+        span: Span,
     ) -> Result<Swept> {
         let mut attempts = Attempts::new(lender, Effect::Writes);
         let swept =

@@ -3,7 +3,14 @@ CREATE TABLE IF NOT EXISTS {table} (
     version    bigint NOT NULL,              -- moves on with every write but a touch
     expires_at bigint NOT NULL,              -- microseconds since 1970-01-01 UTC
     owner      text,
-    data       bytea  NOT NULL               -- the record
-);
+    data       bytea  NOT NULL,              -- the record
+    sweep_at   bigint NOT NULL DEFAULT 0     -- when a sweep looks at it: at its expiry or before, and no touch moves it
+) WITH (fillfactor = 80);
+DO $$ BEGIN  -- a table of version 1 becomes one of version 2
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attname = 'sweep_at') THEN
+        ALTER TABLE {table} ADD COLUMN sweep_at bigint NOT NULL DEFAULT 0, SET (fillfactor = 80);
+        DROP INDEX IF EXISTS {schema}{name}_by_expiry;
+    END IF;
+END $$;
 CREATE INDEX IF NOT EXISTS {name}_by_owner ON {table} (owner) WHERE owner IS NOT NULL;
-CREATE INDEX IF NOT EXISTS {name}_by_expiry ON {table} (expires_at);
+CREATE INDEX IF NOT EXISTS {name}_by_sweep ON {table} (sweep_at);

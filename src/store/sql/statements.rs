@@ -13,6 +13,8 @@ pub(super) const TABLE: &str = "cloakroom_sessions";
 /// One text for each call. Public only because a [`Dialect`] is told of it.
 #[derive(Debug)]
 pub struct Statements {
+    /// The table, perhaps with its schema before a dot.
+    pub(super) table: String,
     pub(super) schema: String,
     /// The same for one of several processes that do so at once.
     pub(super) make: String,
@@ -20,6 +22,8 @@ pub struct Statements {
     pub(super) insert: Arc<str>,
     pub(super) update: Arc<str>,
     pub(super) touch: Arc<str>,
+    /// Counts the rows of a key, if the table is of the layout that the others need.
+    pub(super) layout: Arc<str>,
     pub(super) exists: Arc<str>,
     pub(super) delete: Arc<str>,
     pub(super) list: Arc<str>,
@@ -33,7 +37,7 @@ pub struct Statements {
     pub(super) delete_all: String,
     /// What sweepers of this table agree on to be one at a time.
     pub(super) sweeper: String,
-    /// Up to when this sweep has removed what expired; the least there is when none is under way.
+    /// Up to when this sweep has looked at what was due; the least there is when none is under way.
     ///
     /// The rows are still there for a transaction that began before, a backup for one, and the next batch would walk over
     /// all of them.
@@ -44,22 +48,24 @@ impl Statements {
     pub(super) fn new<D: Dialect>(table: &str) -> Result<Self> {
         let name = name_of::<D>(table)?;
         let index = index_of::<D>(name);
+        let schema = table.strip_suffix(name).unwrap_or_default();
         let key = D::KEY;
         let sql = |text: &str| -> Arc<str> {
             let text = text.replace("{table}", table).replace("{name}", &index);
+            let text = text.replace("{schema}", schema);
             D::numbered(&text.replace("{key}", key)).into()
         };
         let row = format!("version, expires_at, {}, data", D::OWNER);
         let make = sql(&format!("{}{}", D::BEFORE_SCHEMA, D::SCHEMA)).as_ref().to_owned();
         Ok(Self {
+            table: table.to_owned(),
             make,
             schema: sql(D::SCHEMA).as_ref().to_owned(),
             select: sql(&format!("SELECT {row} FROM {{table}} WHERE {{key}} = ?")),
-            insert: sql("INSERT INTO {table} ({key}, version, expires_at, owner, data) \
-                         VALUES (?, ?, ?, ?, ?)"),
-            update: sql("UPDATE {table} SET version = ?, expires_at = ?, owner = ?, data = ? \
-                         WHERE {key} = ? AND version = ?"),
-            touch: sql("UPDATE {table} SET expires_at = ? WHERE {key} = ? AND version = ?"),
+            insert: sql(D::INSERT),
+            update: sql(D::UPDATE),
+            touch: sql(D::TOUCH),
+            layout: sql(D::LAYOUT),
             exists: sql("SELECT count(*) FROM {table} WHERE {key} = ?"),
             delete: sql("DELETE FROM {table} WHERE {key} = ?"),
             list: sql(&format!("SELECT {row}, {{key}} FROM {{table}} WHERE owner = ?")),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::{Acquire, MySql, MySqlConnection, QueryBuilder, Result, query, query_as, query_scalar};
 
-use super::dialect::Swept;
+use super::dialect::{Span, Swept};
 use super::lent::Lent;
 use super::statements::Statements;
 
@@ -12,7 +12,7 @@ use super::statements::Statements;
 pub(super) async fn sweep(
     mut lent: Lent<MySql>,
     statements: Arc<Statements>,
-    span: [i64; 3],
+    span: Span,
 ) -> Result<Swept> {
     let swept = alone(lent.get()?, &statements, span).await;
     if swept.is_err() {
@@ -26,7 +26,7 @@ pub(super) async fn sweep(
 async fn alone(
     connection: &mut MySqlConnection,
     statements: &Statements,
-    span: [i64; 3],
+    span: Span,
 ) -> Result<Swept> {
     let name = &statements.sweeper;
     let ask = query_scalar("SELECT GET_LOCK(?, 0)").bind(name);
@@ -42,12 +42,12 @@ async fn alone(
 async fn remove(
     connection: &mut MySqlConnection,
     statements: &Statements,
-    [from, to, limit]: [i64; 3],
+    Span { from, to, removes, .. }: Span,
 ) -> Result<Swept> {
     // Otherwise the search would lock the gaps between rows as well, and writers would wait for it.
     query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED").execute(&mut *connection).await?;
     let mut transaction = connection.begin().await?;
-    let expired = query_as(&statements.sweep).bind(from).bind(to).bind(limit);
+    let expired = query_as(&statements.sweep).bind(from).bind(to).bind(removes);
     let expired: Vec<(Vec<u8>, i64)> = expired.fetch_all(&mut *transaction).await?;
     let Some((_, last)) = expired.last() else { return Ok(Swept::default()) };
     let last = *last;
@@ -60,5 +60,6 @@ async fn remove(
     // Its length changes with the number of rows: not one to keep.
     let done = delete.build().persistent(false).execute(&mut *transaction).await?;
     transaction.commit().await?;
-    Ok(Swept { rows: done.rows_affected(), last })
+    let rows = done.rows_affected();
+    Ok(Swept { seen: rows, rows, last })
 }

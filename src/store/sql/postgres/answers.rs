@@ -26,7 +26,11 @@ pub(super) fn meaning(code: &str) -> (Meaning, &'static str) {
         "42P01" | "3F000" => {
             (Refused, "the table is not there: call `create_table`, or run the schema")
         }
-        "42703" | "42804" | "42883" | "23502" => {
+        "42703" => (
+            Refused,
+            "the table lacks a column, as one of an earlier version does: call `create_table`, or run the schema, as its owner",
+        ),
+        "42804" | "42883" | "23502" => {
             (Refused, "the table is not as the schema says: is it another program's?")
         }
         "42501" => (Refused, "this user may not use the table: grant it"),
