@@ -311,11 +311,19 @@ impl State {
         if self.settings.refuse { self.overwrites(asked, session) } else { (false, false) }
     }
 
-    /// A periodic renewal whose ticket went to a client that had left.
+    /// Whether this request has limits to say with a ticket, and its own was exchanged by another one.
+    fn is_told(&self, asked: &Asked, session: usize) -> bool {
+        let own = asked.cookie.as_ref().and_then(|own| self.sessions[session].standing(own));
+        asked.limits.is_some() && matches!(own, Some(Standing::Grace(..)))
+    }
+
+    /// A new ticket of the same rights that went to a client that had left.
     fn rotated(&self, asked: &Asked, session: usize) -> Option<Self> {
         let (now, mut state) = (self.now, self.clone());
         let kept = &mut state.sessions[session];
-        let is_due = now - kept.ticket_made.0 >= self.settings.renew_every?;
+        let age = now - kept.ticket_made.0;
+        let is_due = self.settings.renew_every.is_some_and(|every| age >= every)
+            || self.is_told(asked, session);
         let becomes = Standing::Grace(asked.opened_at, now);
         kept.renew(None, now, asked.opened_at, becomes);
         is_due.then_some(state)
@@ -341,10 +349,7 @@ impl State {
         }
         let age = now - kept.ticket_made.0;
         let due = self.settings.renew_every.is_some_and(|every| age >= every);
-        // Its own was exchanged by another request, and limits are said with a ticket.
-        let own = asked.cookie.as_ref().and_then(|cookie| kept.standing(cookie));
-        let told = asked.limits.is_some() && matches!(own, Some(Standing::Grace(..)));
-        ensure(due || told, TABLE, || {
+        ensure(due || self.is_told(asked, session), TABLE, || {
             format!("request {request} gets a new ticket after {age} s")
         })?;
         let becomes = Standing::Grace(asked.opened_at, now);
