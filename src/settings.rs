@@ -186,8 +186,9 @@ impl Settings {
 
     /// What must be given and was not.
     fn missing(&self) -> Option<&'static str> {
-        match (&self.namespace, &*self.store.url) {
-            (None, _) => Some(NO_NAMESPACE),
+        // An empty one is what an environment has that forgot it.
+        match (self.namespace.as_deref(), &*self.store.url) {
+            (None | Some(""), _) => Some(NO_NAMESPACE),
             (Some(_), "") => Some(NO_STORE),
             (Some(_), _) => None,
         }

@@ -137,7 +137,13 @@ impl Session {
     }
 
     fn own_token(&self) -> Result<TokenBytes, Error> {
-        let mut state = self.look_inside()?;
+        let mut state = self.look();
+        // A session that cannot be read can be ended by a form all the same, where its ticket is proved.
+        if let Err(error) = self.must_be_readable(&state)
+            && self.kept_csrf_secrets()?.current.is_none()
+        {
+            return Err(error);
+        }
         state.usage.has_token = true;
         let stored = match &self.facts().csrf {
             TokenSource::Value { .. } => state.stored_token().map(TokenBytes::Text),

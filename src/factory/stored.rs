@@ -15,7 +15,7 @@ use crate::cookie::{Ambiguous, CookieHeader, CookieWriter, Judged, SetCookies};
 use crate::random::Random;
 use crate::session::{Bounds, Limits};
 use crate::store::{self, Store, StoreError, StoreErrorKind, StoreKey, Turns};
-use crate::ticket::{Namespace, Ticket};
+use crate::ticket::{Namespace, Ticket, TicketHash};
 use crate::time::Clock;
 use crate::{ConfigError, Error, Timestamp};
 
@@ -132,7 +132,7 @@ enum Found {
     Superseded,
     /// A record that cannot be read, and why; its place if the ticket is the one that opens it.
     Unreadable {
-        proved: Option<StoreKey>,
+        proved: Option<(StoreKey, TicketHash)>,
         reason: Arc<str>,
     },
 }
@@ -251,10 +251,11 @@ impl<S: Store> Inner<S> {
         data: &[u8],
         error: &Error,
     ) -> Judged<Found> {
-        let is_proved = Body::has_ticket(data, &ticket.hash(&self.settings.namespace));
+        let hash = ticket.hash(&self.settings.namespace);
+        let is_proved = Body::has_ticket(data, &hash);
         let reason = std::error::Error::source(error).map(ToString::to_string);
         Judged::Live(Found::Unreadable {
-            proved: is_proved.then_some(key),
+            proved: is_proved.then_some((key, hash)),
             reason: reason.unwrap_or_default().into(),
         })
     }

@@ -16,25 +16,28 @@ pub(super) fn split<'a>(url: &'a str, known: &[&str]) -> Result<(&'a str, Parame
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     // `options[name]` is as many parameters as there are names.
     let whole = |name: &str| name.find('[').map_or(name.len(), |at| at + 1);
-    match pairs.iter().find(|(name, _)| !known.contains(&&name[..whole(name)])) {
-        Some((name, _)) => Err(rejected(unknown(name, query, known))),
+    match pairs.iter().position(|(name, _)| !known.contains(&&name[..whole(name)])) {
+        Some(at) => Err(rejected(unknown(&pairs[..=at], query, known))),
         None => Ok((place, Parameters(pairs))),
     }
 }
 
-/// Does not repeat what may be the end of a password (S87).
-fn unknown(name: &str, query: &str, known: &[&str]) -> String {
+/// What is said of the last of these. Does not repeat what may be the end of a password (S87).
+fn unknown(pairs: &[(String, String)], query: &str, known: &[&str]) -> String {
     let known = match known {
-        [] => "it takes none".to_owned(),
-        known => format!("it takes {}", known.join(", ")),
+        [] => "the store takes none".to_owned(),
+        known => format!("the store takes {}", known.join(", ")),
     };
-    if query.contains('@') {
-        return format!(
-            "the URL has a question mark before its host: in a password, write it as %3F; for its parameters, {known}"
-        );
+    let may_be_secret = query.contains('@') || pairs.iter().any(|(name, _)| name.contains("pass"));
+    match pairs.last() {
+        Some((name, _)) if !may_be_secret => {
+            let name: String = name.chars().take(40).collect();
+            format!("the URL has the parameter `{name}`, which is not known: {known}")
+        }
+        _ => format!(
+            "the URL has a parameter that is not known: {known}. In a password write ? as %3F, & as %26, @ as %40"
+        ),
     }
-    let name: String = name.chars().take(40).collect();
-    format!("the URL has the parameter `{name}`, which is not known: {known}")
 }
 
 pub(super) fn rejected(cause: impl Into<String>) -> StoreError {
@@ -106,7 +109,13 @@ mod tests {
 
     #[test]
     fn s87_the_end_of_a_password_is_not_repeated() {
-        for url in ["redis://ada:hush?secret@host", "redis://ada:hush?db=secret&more@host"] {
+        for url in [
+            "redis://ada:hush?secret@host",
+            "redis://ada:hush?db=secret&more@host",
+            "unix:///socket?password=hush&secret",
+            "unix:///socket?pass=hush&secret",
+            "postgres:///db?wait=1&password=hush&secret&more",
+        ] {
             let said = said(url);
             assert!(
                 said.contains("%3F") && !said.contains("secret") && !said.contains("more"),

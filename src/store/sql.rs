@@ -59,6 +59,9 @@ use statements::Statements;
 /// forgotten on the way, all of a pool's perhaps, are waited for: everybody is to be served again within two seconds.
 const LIMIT: Duration = Duration::from_millis(1_500);
 
+/// How many rows a statement of a sweep looks at.
+const LOOKS: i64 = 1_000;
+
 /// Keeps records in PostgreSQL 12 or later. Clones are the same store, on the same pool.
 ///
 /// ```no_run
@@ -355,11 +358,12 @@ impl<D: Dialect> Sweep for SqlStore<D> {
     /// By one sweeper at a time: while another is at it, nothing is removed and the answer is 0.
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize> {
         let swept = &self.statements.swept;
-        let (to, looks) = (now.as_micros(), i64::try_from(limit).unwrap_or(i64::MAX));
+        // What the server does in one statement well within its time, however much is asked for.
+        let (to, looks) = (now.as_micros(), i64::try_from(limit).unwrap_or(i64::MAX).min(LOOKS));
         let mut removed = 0;
         loop {
             let (from, left) = (swept.load(Ordering::Relaxed), limit - removed);
-            let removes = i64::try_from(left).unwrap_or(i64::MAX);
+            let removes = i64::try_from(left).unwrap_or(i64::MAX).min(looks);
             let span = Span { from, to, looks, removes };
             let done = D::sweep(&self.lender, &self.statements, span).await?;
             removed += usize::try_from(done.rows).unwrap_or(usize::MAX).min(left);

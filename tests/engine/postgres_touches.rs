@@ -131,6 +131,10 @@ async fn s79_a_table_of_version_1_is_brought_up_to_date_by_many_at_once() {
         made.unwrap();
     }
     let store = &stores[0];
+    // A process of an earlier release begins once more.
+    let again = format!("CREATE INDEX IF NOT EXISTS {table}_by_expiry ON {table} (expires_at)");
+    beside.execute(again.as_str()).await.unwrap();
+    store.create_table().await.unwrap();
     let indexes = "SELECT indexname::text FROM pg_indexes WHERE tablename = $1 ORDER BY 1";
     let indexes: Vec<String> =
         sqlx::query_scalar(indexes).bind(table).fetch_all(&mut beside).await.unwrap();

@@ -304,7 +304,7 @@ impl<S: Store> Visit<S> {
     /// Removes what cannot be read, if that is the visitor's to do. Otherwise it is left: whoever knows no more than where
     /// it is must not be able to end it.
     async fn abandon(&self, budget: &Budget) -> Result<(), Error> {
-        let Some(key) = &self.proved else { return Ok(()) };
+        let Some((key, _)) = &self.proved else { return Ok(()) };
         let inner = &self.anchor.inner;
         inner.call(budget, "kept", inner.store.remove(key)).await?;
         self.anchor.confirm(budget, key).await

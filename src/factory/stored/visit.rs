@@ -8,12 +8,12 @@ use super::anchor::Anchor;
 use super::lease::{Lease, Lessee};
 use super::located::{Located, csrf_secrets};
 use super::pinned::{Outcome, Pinned};
-use crate::csrf::CsrfSecrets;
+use crate::csrf::{CsrfSecret, CsrfSecrets};
 use crate::factory::plan::Due;
 use crate::factory::{Commit, Opened};
 use crate::session::{BoxFuture, ClaimId, Reloaded, Remote, Server};
 use crate::store::{Store, StoreKey};
-use crate::ticket::Ticket;
+use crate::ticket::{Ticket, TicketHash};
 use crate::{Entries, Error, Timestamp, Value};
 
 /// What `open` found out, for `commit`.
@@ -23,8 +23,8 @@ pub struct Visit<S> {
     pub(super) ticket: Option<Ticket>,
     /// The place that its ticket leads to, where nothing is.
     pub(super) missing: Option<StoreKey>,
-    /// The record that its ticket opens and that cannot be read.
-    pub(super) proved: Option<StoreKey>,
+    /// The record that its ticket opens and that cannot be read, and the ticket's hash.
+    pub(super) proved: Option<(StoreKey, TicketHash)>,
     /// The record that its ticket opened, and the rights that the ticket gave.
     former: Option<(StoreKey, u32)>,
     /// For the handles on what this request begins: what it has kept of that, once it has ended.
@@ -41,7 +41,10 @@ impl<S: Store> Visit<S> {
     }
 
     /// Of a request with a ticket to a record that cannot be read.
-    pub(super) fn unreadable(inner: &Arc<Inner<S>>, proved: Option<StoreKey>) -> Self {
+    pub(super) fn unreadable(
+        inner: &Arc<Inner<S>>,
+        proved: Option<(StoreKey, TicketHash)>,
+    ) -> Self {
         let mut visit = Self::absent(inner, None);
         visit.proved = proved;
         visit
@@ -164,7 +167,15 @@ impl<S: Store> Remote for Visit<S> {
     }
 
     fn csrf_secrets(&self, now: Timestamp) -> Result<CsrfSecrets, Error> {
-        Ok(csrf_secrets(self.anchor.located(), now))
+        // So that a form can end what cannot be read: tokens come from the ticket's hash, unless it was changed.
+        let proved = self.proved.as_ref().filter(|_| self.anchor.located().is_none());
+        Ok(match proved {
+            Some((_, hash)) => CsrfSecrets {
+                current: Some(CsrfSecret::from_bytes(*hash.as_bytes())),
+                former: None,
+            },
+            None => csrf_secrets(self.anchor.located(), now),
+        })
     }
 
     fn pin(&self, follows: bool) -> Arc<dyn Remote> {

@@ -25,6 +25,9 @@ use super::url::{Kind, Place};
 /// The master that sentinels are asked for, unless the URL names one.
 const MASTER: &str = "mymaster";
 
+/// How many connections are tried side by side.
+const MOST_ATTEMPTS: usize = 4;
+
 /// How long nothing may come of a connection before another one is tried, too.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -73,7 +76,10 @@ async fn with_others<T, F: Future<Output = RedisResult<T>>>(
 ) -> RedisResult<T> {
     let mut attempts = FuturesUnordered::new();
     loop {
-        attempts.push(attempt());
+        // A server that accepts and says nothing is not to collect them.
+        if attempts.len() < MOST_ATTEMPTS {
+            attempts.push(attempt());
+        }
         if let Ok(Some(first)) = timeout(PATIENCE, attempts.next()).await {
             return first;
         }

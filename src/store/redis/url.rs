@@ -68,11 +68,15 @@ impl Place {
     fn of(url: &str) -> Result<Self> {
         let (scheme, rest) = url.split_once("://").ok_or_else(|| rejected(NO_URL))?;
         let (kind, is_encrypted) = kind(scheme).ok_or_else(|| rejected(NO_URL))?;
+        if kind == Kind::Socket {
+            return Self::of_socket(rest);
+        }
         let (user, rest) = rest.split_at(rest.rfind('@').map_or(0, |at| at + 1));
-        let (hosts, path) = match kind {
-            Kind::Socket => (rest, ""),
-            _ => rest.split_once('/').unwrap_or((rest, "")),
-        };
+        let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if kind == Kind::Server && hosts.contains(',') {
+            let cause = "the URL names several hosts: redis+sentinel:// or redis+cluster://";
+            return Err(rejected(cause));
+        }
         let (master, database) = match kind {
             Kind::Sentinels => path.split_once('/').unwrap_or((path, "")),
             _ => ("", path),
@@ -88,6 +92,24 @@ impl Place {
             hosts: hosts.to_owned(),
             master: Some(master).filter(|name| !name.is_empty()).map(str::to_owned),
             database,
+            protocol: None,
+            name: None,
+            password: None,
+        })
+    }
+
+    /// At a path, which may hold anything, encoded as in any URL.
+    fn of_socket(path: &str) -> Result<Self> {
+        let url = ::redis::parse_redis_url(&format!("redis+unix://{path}"));
+        let path = url.and_then(|url| url.to_file_path().ok());
+        let path = path.and_then(|path| path.into_os_string().into_string().ok());
+        Ok(Self {
+            kind: Kind::Socket,
+            is_encrypted: false,
+            user: String::new(),
+            hosts: path.ok_or_else(|| rejected(NO_URL))?,
+            master: None,
+            database: 0,
             protocol: None,
             name: None,
             password: None,
@@ -270,6 +292,8 @@ mod tests {
             (&*place.user, &*place.hosts, place.master.as_deref()),
             (":a@b@", "h1,h2:7", Some("shop"))
         );
+        let (socket, _) = read("redis+unix:///run/redis@main/a%20b.sock").unwrap();
+        assert_eq!(socket.hosts, "/run/redis@main/a b.sock");
         let (socket, _) = read("redis+unix:///s?user=ada&password=a%26b").unwrap();
         let info = socket.info().unwrap();
         assert_eq!(info.redis_settings().username(), Some("ada"));
@@ -293,6 +317,8 @@ mod tests {
             ("redis+cluster://host?protocol=resp3", "nodes are asked"),
             ("redis+unix+tls://host", "no URL of a Redis"),
             ("redis:host", "no URL of a Redis"),
+            ("redis://a,b", "several hosts"),
+            ("redis+unix://host/socket", "no URL of a Redis"),
             ("rediss+unix:///socket", "no URL of a Redis"),
         ];
         for (url, words) in table {

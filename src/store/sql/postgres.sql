@@ -9,7 +9,9 @@ CREATE TABLE IF NOT EXISTS {table} (
 DO $$ BEGIN  -- a table of version 1 becomes one of version 2
     IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = '{table}'::regclass AND attname = 'sweep_at') THEN
         ALTER TABLE {table} ADD COLUMN sweep_at bigint NOT NULL DEFAULT 0, SET (fillfactor = 80);
-        DROP INDEX IF EXISTS {schema}{name}_by_expiry;
+    END IF;
+    IF to_regclass('{schema}{name}_by_expiry') IS NOT NULL THEN  -- also one that an older release has made since
+        DROP INDEX {schema}{name}_by_expiry;
     END IF;
 END $$;
 CREATE INDEX IF NOT EXISTS {name}_by_owner ON {table} (owner) WHERE owner IS NOT NULL;
