@@ -215,7 +215,8 @@ async fn s75_connections_that_end_are_made_anew() {
     create(&store, 1, None).await;
     // A server that is restarted ends its connections like this.
     let mut end_connections = async || {
-        let others = "SELECT id FROM information_schema.processlist WHERE db = 'alone'";
+        let others =
+            "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = 'alone'";
         let others: Vec<i64> = sqlx::query_scalar(others).fetch_all(&mut beside).await.unwrap();
         assert!(!others.is_empty(), "nothing was connected");
         for id in others {

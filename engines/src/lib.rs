@@ -148,7 +148,7 @@ const MYSQL: &str = r#"
     exec "$3" --no-defaults --user="$user" --datadir="$1/data" --port="$2" --mysqlx=OFF \
         --socket="$1/socket" --pid-file="$1/mysql.pid" --bind-address=127.0.0.1 \
         --init-file="$1/init.sql" --tmpdir="$1" --innodb-flush-log-at-trx-commit=0 --max-connections=400 \
-        --long-query-time=0.05 --skip-log-bin --secure-file-priv=NULL
+        --long-query-time=0.05 --skip-log-bin --max-allowed-packet=16M --tls-version= --secure-file-priv=NULL
 "#;
 
 /// A running MariaDB, or the MySQL that is [preferred](PREFERRED), that does not wait for the disk. Dropping it ends it.

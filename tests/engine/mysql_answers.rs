@@ -26,7 +26,7 @@ async fn alone(name: &str) -> (MySqlStore, String) {
 }
 
 async fn others(name: &str) -> Vec<i64> {
-    let others = "SELECT id FROM information_schema.processlist WHERE db = ?";
+    let others = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ?";
     sqlx::query_scalar(others).bind(name).fetch_all(&mut beside().await).await.unwrap()
 }
 
@@ -39,7 +39,9 @@ async fn s64_a_deadlock_keeps_nobody_signed_in() {
     // Whoever has done more is let live.
     other.execute("CREATE TABLE weight (n int PRIMARY KEY)").await.unwrap();
     let mut transaction = other.begin().await.unwrap();
-    transaction.execute("INSERT INTO weight SELECT seq FROM seq_1_to_1000").await.unwrap();
+    let fill = "INSERT INTO weight WITH RECURSIVE seq (n) AS \
+                (SELECT 1 UNION ALL SELECT n + 1 FROM seq WHERE n < 1000) SELECT n FROM seq";
+    transaction.execute(fill).await.unwrap();
     let lock = format!("SELECT 1 FROM {table} WHERE `key` = ? FOR UPDATE");
     let lock_row = |number: u8| sqlx::query(&lock).bind(vec![number; 16]);
     lock_row(2).execute(&mut *transaction).await.unwrap();
