@@ -166,7 +166,17 @@ impl fantoccini::wd::WebDriverCompatibleCommand for DevTools {
     }
 }
 
+/// Tried a few times: the driver takes one free port for two addresses, and the other one may be in use there.
 async fn start_driver() -> (Child, String) {
+    for _ in 0..20 {
+        if let Some(started) = try_to_start_driver().await {
+            return started;
+        }
+    }
+    panic!("chromedriver ended at once each time");
+}
+
+async fn try_to_start_driver() -> Option<(Child, String)> {
     let mut driver = Command::new("chromedriver")
         .arg("--port=0")
         .stdout(Stdio::piped())
@@ -175,11 +185,11 @@ async fn start_driver() -> (Child, String) {
         .unwrap_or_else(|error| panic!("chromedriver does not start ({error}); {INSTALL}"));
     let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
     loop {
-        let line = lines.next_line().await.unwrap().expect("chromedriver ended at once");
+        let line = lines.next_line().await.unwrap()?;
         if let Some((_, port)) = line.split_once("started successfully on port ") {
             let port = port.trim_end_matches('.').to_owned();
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return (driver, port);
+            return Some((driver, port));
         }
     }
 }
