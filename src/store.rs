@@ -375,6 +375,11 @@ impl fmt::Display for StoreErrorKind {
     }
 }
 
+/// A refusal for this reason.
+fn rejected(cause: impl Into<String>) -> StoreError {
+    StoreError::new(StoreErrorKind::Rejected, cause.into())
+}
+
 impl StoreError {
     /// A failure of this kind with its cause, which must not hold session data.
     pub fn new(kind: StoreErrorKind, source: impl Into<BoxError>) -> Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Result, StoreError, StoreErrorKind};
+use super::{Result, rejected};
 
 /// The parameters that a URL has, in their order.
 pub(super) struct Parameters(Vec<(String, String)>);
@@ -38,10 +38,6 @@ fn unknown(pairs: &[(String, String)], query: &str, known: &[&str]) -> String {
             "the URL has a parameter that is not known: {known}. In a password write ? as %3F, & as %26, @ as %40"
         ),
     }
-}
-
-pub(super) fn rejected(cause: impl Into<String>) -> StoreError {
-    StoreError::new(StoreErrorKind::Rejected, cause.into())
 }
 
 impl Parameters {
@@ -92,6 +88,7 @@ impl Parameters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreErrorKind;
 
     fn said(url: &str) -> String {
         split(url, &["db", "wait"])

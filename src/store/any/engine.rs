@@ -7,20 +7,53 @@ use super::{AnyStore, MemoryStore};
 use crate::store::{Result, Sweep};
 use crate::time::Timestamp;
 
-/// A store of this crate.
-#[derive(Debug, Clone)]
-pub(super) enum Engine {
-    Memory(MemoryStore),
+/// The one list of them: the type of all, what a URL of each begins with, and how each becomes any store.
+macro_rules! engines {
+    ($($(#[$feature:meta])? $variant:ident($store:ty): $scheme:literal,)*) => {
+        /// A store of this crate.
+        #[derive(Debug, Clone)]
+        pub(super) enum Engine {
+            $($(#[$feature])? $variant($store),)*
+        }
+
+        impl Engine {
+            pub(super) const fn scheme(&self) -> &'static str {
+                match self {
+                    $($(#[$feature])? Self::$variant(_) => $scheme,)*
+                }
+            }
+        }
+
+        $(
+            $(#[$feature])?
+            impl From<$store> for Engine {
+                fn from(store: $store) -> Self {
+                    Self::$variant(store)
+                }
+            }
+
+            $(#[$feature])?
+            impl From<$store> for AnyStore {
+                fn from(store: $store) -> Self {
+                    Engine::from(store).into()
+                }
+            }
+        )*
+    };
+}
+
+engines! {
+    Memory(MemoryStore): "memory",
     #[cfg(feature = "sqlite")]
-    Sqlite(crate::store::SqliteStore),
+    Sqlite(crate::store::SqliteStore): "sqlite",
     #[cfg(feature = "redis")]
-    Redis(crate::store::RedisStore),
+    Redis(crate::store::RedisStore): "redis",
     #[cfg(feature = "postgres")]
-    Postgres(crate::store::PostgresStore),
+    Postgres(crate::store::PostgresStore): "postgres",
     #[cfg(feature = "mysql")]
-    MySql(crate::store::MySqlStore),
+    MySql(crate::store::MySqlStore): "mysql",
     #[cfg(feature = "memcached")]
-    Memcached(crate::store::MemcachedStore),
+    Memcached(crate::store::MemcachedStore): "memcached",
 }
 
 /// The same call on whichever store it is; or, on one that finds nothing but by key, an error.
@@ -51,7 +84,7 @@ pub(super) use on_each;
 
 #[cfg(feature = "memcached")]
 pub(super) fn by_key_only() -> crate::store::StoreError {
-    crate::store::parameters::rejected(
+    crate::store::rejected(
         "memcached finds nothing but by key: it cannot list, nor end, all sessions of an owner",
     )
 }
@@ -63,22 +96,6 @@ impl From<Engine> for AnyStore {
 }
 
 impl Engine {
-    pub(super) const fn scheme(&self) -> &'static str {
-        match self {
-            Self::Memory(_) => "memory",
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => "sqlite",
-            #[cfg(feature = "redis")]
-            Self::Redis(_) => "redis",
-            #[cfg(feature = "postgres")]
-            Self::Postgres(_) => "postgres",
-            #[cfg(feature = "mysql")]
-            Self::MySql(_) => "mysql",
-            #[cfg(feature = "memcached")]
-            Self::Memcached(_) => "memcached",
-        }
-    }
-
     pub(super) async fn create_table(&self) -> Result<()> {
         match self {
             #[cfg(feature = "postgres")]
@@ -104,37 +121,4 @@ impl Engine {
             Self::Memcached(_) => Ok(0),
         }
     }
-}
-
-/// Each store is an engine, and any store.
-macro_rules! from {
-    ($($(#[$feature:meta])? $variant:ident($store:ty),)*) => {$(
-        $(#[$feature])?
-        impl From<$store> for Engine {
-            fn from(store: $store) -> Self {
-                Self::$variant(store)
-            }
-        }
-
-        $(#[$feature])?
-        impl From<$store> for AnyStore {
-            fn from(store: $store) -> Self {
-                Engine::from(store).into()
-            }
-        }
-    )*};
-}
-
-from! {
-    Memory(MemoryStore),
-    #[cfg(feature = "sqlite")]
-    Sqlite(crate::store::SqliteStore),
-    #[cfg(feature = "redis")]
-    Redis(crate::store::RedisStore),
-    #[cfg(feature = "postgres")]
-    Postgres(crate::store::PostgresStore),
-    #[cfg(feature = "mysql")]
-    MySql(crate::store::MySqlStore),
-    #[cfg(feature = "memcached")]
-    Memcached(crate::store::MemcachedStore),
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::engine::Engine;
 use super::later::{self, Later};
 use super::{AnyStore, MemoryStore};
-use crate::store::{Result, StoreError, StoreErrorKind};
+use crate::store::{Result, StoreError, rejected};
 
 /// How the store of a URL is to be reached. What a store has no use for is not an error.
 #[must_use = "nothing is opened before `open` is called"]
@@ -163,10 +163,8 @@ impl AnyOptions {
     /// to do it in.
     pub fn open_in_background(self) -> Result<AnyStore> {
         let kind = self.check()?;
-        let runtime = Handle::try_current().map_err(|_| {
-            let cause = "there is no Tokio runtime here to open the store in";
-            StoreError::new(StoreErrorKind::Rejected, cause)
-        })?;
+        let runtime = Handle::try_current()
+            .map_err(|_| rejected("there is no Tokio runtime here to open the store in"))?;
         Ok(AnyStore(Later::in_background(kind, self, &runtime)))
     }
 
@@ -188,7 +186,7 @@ impl AnyOptions {
         let kind = self.kind()?;
         match kind {
             "memory" if self.url != "memory:" => {
-                return Err(rejected("memory: has nothing after it".to_owned()));
+                return Err(rejected("memory: has nothing after it"));
             }
             #[cfg(feature = "sqlite")]
             "sqlite" => drop(self.sqlite()?),
@@ -274,7 +272,7 @@ impl AnyOptions {
         let (place, mut parameters) = parameters::split(&self.url, &["durability"])?;
         let path = place.strip_prefix("sqlite:").unwrap_or_default();
         if path.is_empty() {
-            return Err(rejected("sqlite: needs the path of a file after it".to_owned()));
+            return Err(rejected("sqlite: needs the path of a file after it"));
         }
         let path = path.strip_prefix("//").unwrap_or(path);
         if self.must_exist && !std::path::Path::new(path).exists() {
@@ -287,15 +285,11 @@ impl AnyOptions {
             Some("fast") => Durability::Fast,
             Some(_) => {
                 let cause = "sqlite: knows `durability=durable` and `durability=fast`";
-                return Err(rejected(cause.to_owned()));
+                return Err(rejected(cause));
             }
         };
         Ok(options.durability(durability))
     }
-}
-
-fn rejected(cause: String) -> StoreError {
-    StoreError::new(StoreErrorKind::Rejected, cause)
 }
 
 /// Names no part of the URL: it may hold a password (S87).

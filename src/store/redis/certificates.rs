@@ -7,7 +7,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::RedisOptions;
 use super::url::Place;
 use crate::store::Result;
-use crate::store::parameters::rejected;
+use crate::store::rejected;
 
 impl RedisOptions {
     /// Without any certificate in what was given, nobody would be trusted, and nobody say why.

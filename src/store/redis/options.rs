@@ -10,7 +10,7 @@ use super::error::store_error;
 use super::keys::Keys;
 use super::url::{Kind, Place};
 use super::{RedisStore, Scripts, Shared, Waiting};
-use crate::store::parameters::rejected;
+use crate::store::rejected;
 use crate::store::{Result, StoreError, StoreErrorKind, setting};
 use crate::time::{Clock, SystemClock};
 

@@ -8,7 +8,8 @@ use ::redis::{
 use super::RedisOptions;
 use super::options::Replicas;
 use crate::store::Result;
-use crate::store::parameters::{Parameters, rejected, split};
+use crate::store::parameters::{Parameters, split};
+use crate::store::rejected;
 
 /// How long replicas may take where only their number is said.
 const WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
