@@ -18,7 +18,6 @@ use cloakroom::store::{
 use cloakroom::testing::FakeClock;
 use cloakroom_engines::{Memcached, Proxy, Weather};
 use futures_util::future::join_all;
-use warnings::Warnings;
 
 /// One server for all tests of this binary. Each uses keys of its own.
 static SERVER: LazyLock<Memcached> = LazyLock::new(own_server);
@@ -494,13 +493,6 @@ async fn s75_connections_that_were_forgotten_on_the_way_are_left_at_once() {
 
 #[tokio::test]
 async fn a_clock_that_differs_from_the_server_s_is_said_at_the_start() {
-    let warnings = Warnings::default();
-    let _guard = tracing::subscriber::set_default(warnings.clone());
-    drop(connect().await);
-    assert_eq!(warnings.seen_of("clocks"), [""; 0]);
-    let options = MemcachedStore::options(&SERVER.url()).clock(FakeClock::at(1_000_000.0));
-    drop(options.connect().await.unwrap());
-    let seen = warnings.seen_of("clocks");
-    assert_eq!(seen.len(), 1, "{seen:?}");
-    assert!(seen[0].contains("here=1970-01-12T13:46:40Z"), "{seen:?}");
+    let early = MemcachedStore::options(&SERVER.url()).clock(FakeClock::at(1_000_000.0));
+    warnings::assert_an_early_clock_is_said(connect(), early.connect()).await;
 }

@@ -118,15 +118,7 @@ async fn s79_a_table_with_a_column_of_a_later_version_is_served() {
     let (store, table) = open().await;
     let later = format!("ALTER TABLE {table} ADD COLUMN more text");
     sqlx::raw_sql(&later).execute(&mut beside().await).await.unwrap();
-    let created = store.create(&key(1), &record(Some("ada"))).await.unwrap();
-    assert_eq!(created, Created::Done(Version::FIRST));
-    let replaced = store.replace(&key(1), Version::FIRST, &record(Some("ada"))).await.unwrap();
-    let Replaced::Done(version) = replaced else { panic!("{replaced:?}") };
-    let there = Stored { record: record(Some("ada")), version };
-    assert_eq!(store.load(&key(1)).await.unwrap(), Some(there.clone()));
-    let listed = store.list("ada").await.unwrap();
-    assert_eq!(listed.iter().map(|it| &it.stored).collect::<Vec<_>>(), [&there]);
-    assert!(store.remove(&key(1)).await.unwrap());
+    versions::assert_it_is_served(store).await;
 }
 
 #[tokio::test]

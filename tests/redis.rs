@@ -279,13 +279,6 @@ async fn s87_neither_debug_nor_errors_show_a_password() {
 
 #[tokio::test]
 async fn a_clock_that_differs_from_the_server_s_is_said_at_the_start() {
-    let warnings = Warnings::default();
-    let _guard = tracing::subscriber::set_default(warnings.clone());
-    drop(connect().await);
-    assert_eq!(warnings.seen_of("clocks"), [""; 0]);
-    let options = RedisStore::options(&SERVER.url()).clock(FakeClock::at(1_000_000.0));
-    drop(options.connect().await.unwrap());
-    let seen = warnings.seen_of("clocks");
-    assert_eq!(seen.len(), 1, "{seen:?}");
-    assert!(seen[0].contains("here=1970-01-12T13:46:40Z"), "{seen:?}");
+    let early = RedisStore::options(&SERVER.url()).clock(FakeClock::at(1_000_000.0));
+    warnings::assert_an_early_clock_is_said(connect(), early.connect()).await;
 }

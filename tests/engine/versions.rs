@@ -1,7 +1,7 @@
-//! A record that was written very often: as often as a smaller column could not count.
+//! A record that was written very often, as often as a smaller column could not count; and a table of a later version.
 
 use cloakroom::Timestamp;
-use cloakroom::store::{Created, Record, Replaced, Store, StoreKey, Version};
+use cloakroom::store::{Created, Index, Record, Replaced, Store, StoreKey, Stored, Version};
 
 /// `set` gives the only record that there is the version that so many writes would have left.
 pub async fn assert_they_go_on<S: Store>(store: S, mut set: impl AsyncFnMut(i64)) {
@@ -17,4 +17,19 @@ pub async fn assert_they_go_on<S: Store>(store: S, mut set: impl AsyncFnMut(i64)
         let ahead = there.number().wrapping_sub(last.number());
         assert!(ahead <= 1 << 32, "{ahead}");
     }
+}
+
+/// A table that a later release has changed takes what this one writes, and gives it back.
+pub async fn assert_it_is_served<S: Index>(store: S) {
+    let key = StoreKey::from_bytes([1; 16]);
+    let record = Record::new("data", Timestamp::from_secs(4_102_444_800), Some("ada".into()));
+    let created = store.create(&key, &record).await.unwrap();
+    assert_eq!(created, Created::Done(Version::FIRST));
+    let replaced = store.replace(&key, Version::FIRST, &record).await.unwrap();
+    let Replaced::Done(version) = replaced else { panic!("{replaced:?}") };
+    let there = Stored { record, version };
+    assert_eq!(store.load(&key).await.unwrap(), Some(there.clone()));
+    let listed = store.list("ada").await.unwrap();
+    assert_eq!(listed.iter().map(|it| &it.stored).collect::<Vec<_>>(), [&there]);
+    assert!(store.remove(&key).await.unwrap());
 }

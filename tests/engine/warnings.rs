@@ -23,6 +23,22 @@ impl Warnings {
     }
 }
 
+/// Who has the server's clock is told nothing when a store is opened, and who has one of January 1970 is.
+#[allow(dead_code)] // for stores that can be given a clock
+pub async fn assert_an_early_clock_is_said<S, E: Debug>(
+    same: impl Future<Output = S>,
+    early: impl Future<Output = Result<S, E>>,
+) {
+    let warnings = Warnings::default();
+    let _guard = tracing::subscriber::set_default(warnings.clone());
+    drop(same.await);
+    assert_eq!(warnings.seen_of("clocks"), [""; 0]);
+    drop(early.await.unwrap());
+    let seen = warnings.seen_of("clocks");
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(seen[0].contains("here=1970-01-12T13:46:40Z"), "{seen:?}");
+}
+
 impl Subscriber for Warnings {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         *metadata.level() == Level::WARN

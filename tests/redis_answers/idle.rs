@@ -58,8 +58,8 @@ async fn s75_the_first_write_to_each_master_of_a_cluster_that_hung_up_is_done() 
     }
 }
 
-#[tokio::test]
-async fn s75_a_connection_that_was_forgotten_on_the_way_is_left_within_a_second_of_waiting() {
+/// A store whose one connection was forgotten on the way.
+async fn forgotten() -> (Redis, Proxy, RedisStore) {
     let redis = server();
     let proxy = Proxy::to(&redis.url()).unwrap();
     let store = RedisStore::connect(&proxy.before(&redis.url())).await.unwrap();
@@ -68,6 +68,12 @@ async fn s75_a_connection_that_was_forgotten_on_the_way_is_left_within_a_second_
     proxy.set(Weather::Fair);
     // Idle, as connections are that are forgotten.
     tokio::time::sleep(Duration::from_millis(1100)).await;
+    (redis, proxy, store)
+}
+
+#[tokio::test]
+async fn s75_a_connection_that_was_forgotten_on_the_way_is_left_within_a_second_of_waiting() {
+    let (_redis, proxy, store) = forgotten().await;
     // Each of them in the time that the factory gives a request's calls.
     tokio::time::timeout(Duration::from_secs(3), all_write(&store, 1)).await.unwrap();
     assert_eq!(proxy.opened(), 2, "one before and one after");
@@ -82,13 +88,7 @@ async fn hurry(store: &RedisStore, number: u8) {
 
 #[tokio::test]
 async fn s75_a_connection_that_was_forgotten_on_the_way_is_left_by_those_in_a_hurry_too() {
-    let redis = server();
-    let proxy = Proxy::to(&redis.url()).unwrap();
-    let store = RedisStore::connect(&proxy.before(&redis.url())).await.unwrap();
-    create(&store, 0).await;
-    proxy.set(Weather::Lose);
-    proxy.set(Weather::Fair);
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let (_redis, proxy, store) = forgotten().await;
     hurry(&store, 0).await;
     assert_eq!(proxy.opened(), 2, "one before and one after");
 }
